@@ -1,0 +1,62 @@
+// Owns the tiers of the tests: which files belong to which, and that each of them really ran.
+
+import { spawnSync } from 'node:child_process';
+import { globSync } from 'node:fs';
+
+const INTEGRATION = ['test/integration/**/*.test.ts', 'test/standin/**/*.test.ts'];
+
+const TIERS = {
+  check: () => [
+    ['biome', 'ci', '.'],
+    ['tsc', '--noEmit'],
+  ],
+  unit: () => [
+    testCommand(
+      globSync('test/**/*.test.ts', {
+        exclude: (path) => /(^|\/)(integration|standin|real)(\/|$)/.test(path),
+      }),
+      2,
+    ),
+  ],
+  build: () => [['node', 'build.ts']],
+  // One file at a time: each of these starts JVMs, and two cores are little for that.
+  integration: () => [testCommand(globSync(INTEGRATION), 1)],
+  real: () => [testCommand(globSync('test/real/**/*.test.ts'), 1)],
+} as const;
+
+type Tier = keyof typeof TIERS;
+
+const DEFAULT: readonly Tier[] = ['check', 'unit', 'build', 'integration'];
+
+function testCommand(files: readonly string[], concurrency: number): string[] {
+  if (files.length === 0) throw new Error('no test file was found: run this from the root of the checkout');
+  return [
+    'node',
+    '--test',
+    `--test-concurrency=${concurrency}`,
+    '--test-reporter=spec',
+    ...[...files].sort(),
+  ];
+}
+
+function isTier(name: string): name is Tier {
+  return Object.hasOwn(TIERS, name);
+}
+
+const asked = process.argv.slice(2);
+const unknown = asked.find((name) => !isTier(name));
+if (unknown !== undefined) {
+  process.stderr.write(`unknown tier ${unknown}; there are: ${Object.keys(TIERS).join(', ')}\n`);
+  process.exit(2);
+}
+for (const tier of asked.length === 0 ? DEFAULT : asked.filter(isTier)) {
+  for (const [file, ...args] of TIERS[tier]()) {
+    process.stdout.write(`\n== ${tier}\n`);
+    const { status, error } = spawnSync(file ?? '', args, { stdio: 'inherit' });
+    if (error !== undefined) process.stderr.write(`${file}: ${error.message}\n`);
+    if (status !== 0) {
+      process.stderr.write(`\n== ${tier} failed (${file} ${args[0] ?? ''}: status ${status})\n`);
+      process.exit(1);
+    }
+  }
+}
