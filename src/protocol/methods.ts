@@ -1,0 +1,234 @@
+// Owns the table of methods: parameters, result, who may call, and what a stream carries. Router, client, docs and contract tests come from it.
+
+import { z } from 'zod';
+import type { Access } from './envelope.ts';
+import { SESSION_NAME_PATTERN, SESSION_NAME_RULE } from './session-name.ts';
+import { SECOND_FACTOR_METHODS, SESSION_STATES, SEVERITIES } from './states.ts';
+
+const time = z.iso.datetime().meta({ description: 'ISO 8601, UTC, with milliseconds' });
+const sessionName = z.string().regex(SESSION_NAME_PATTERN, SESSION_NAME_RULE);
+const state = z.enum(SESSION_STATES);
+
+/** A pending second factor: what IBKR waits for, since when, until when, and the how-manieth try it is. */
+const secondFactor = z.strictObject({
+  method: z.enum(SECOND_FACTOR_METHODS),
+  since: time,
+  deadline: time,
+  attempt: z.int(),
+});
+
+/** A named, dated health fact. Severity `error` or `warning` impairs; `info` only informs. */
+const condition = z.strictObject({
+  code: z.string(),
+  severity: z.enum(SEVERITIES),
+  since: time,
+  text: z.string(),
+  hint: z.string(),
+});
+
+/** What the agent will do next by itself; null when it waits for facts or for a person. */
+const nextStep = z.strictObject({
+  at: time,
+  kind: z.enum(['login', 'warm-restart', 'give-up']),
+  needsSecondFactor: z.boolean().nullable().meta({ description: 'null: not known' }),
+  why: z.string(),
+});
+
+const sessionStatus = z.strictObject({
+  name: sessionName,
+  gateway: z.enum(['ibgateway', 'clientportal']),
+  driver: z.string(),
+  mode: z.enum(['live', 'paper']),
+  state,
+  since: time,
+  reason: z.string().nullable(),
+  desired: z.enum(['up', 'down']),
+  secondFactor: secondFactor.nullable(),
+  api: z.strictObject({
+    host: z.string(),
+    port: z.int(),
+    ok: z.boolean().nullable().meta({ description: 'null: not known, as before the first handshake' }),
+    serverVersion: z.int().nullable(),
+    accounts: z.array(z.string()).meta({ description: 'masked unless asked for and allowed' }),
+    latencyMs: z.number().nullable(),
+    checkedAt: time.nullable(),
+  }),
+  broker: z.strictObject({
+    connected: z.boolean().nullable(),
+    farms: z.array(z.strictObject({ name: z.string(), kind: z.string(), ok: z.boolean().nullable(), since: time })),
+  }),
+  process: z.strictObject({
+    pid: z.int().nullable(),
+    rssBytes: z.int().nullable(),
+    cpuPercent: z.number().nullable().meta({ description: 'of one core, since the last look' }),
+    startedAt: time.nullable(),
+    gatewayVersion: z.string().nullable(),
+  }),
+  next: nextStep.nullable(),
+  ledger: z.strictObject({ logins24h: z.int(), pushes24h: z.int(), blockedUntil: time.nullable() }),
+  conditions: z.array(condition),
+});
+
+const hostFigures = z.strictObject({
+  memoryTotalBytes: z.int().nullable(),
+  memoryAvailableBytes: z.int().nullable(),
+  diskTotalBytes: z.int().nullable(),
+  diskAvailableBytes: z.int().nullable(),
+  load1: z.number().nullable(),
+  cpus: z.int().nullable(),
+  checkedAt: time.nullable(),
+});
+
+const agentStatus = z.strictObject({
+  version: z.string(),
+  pid: z.int(),
+  startedAt: time,
+  supervisor: z.enum(['process', 'systemd']),
+  protocol: z.int(),
+  host: hostFigures,
+});
+
+const status = z.strictObject({ agent: agentStatus, sessions: z.array(sessionStatus) });
+
+/** A step of a session on its way, sent whenever its state, reason or second factor changes. */
+const progress = z.strictObject({
+  at: time,
+  session: sessionName,
+  state,
+  since: time,
+  reason: z.string().nullable(),
+  secondFactor: secondFactor.nullable(),
+  next: nextStep.nullable(),
+  conditions: z.array(condition),
+});
+
+/** How an operation stands when its call ends. `reached` says whether what was asked for is true now. */
+const outcome = z.strictObject({ reached: z.boolean(), session: progress });
+
+const eventRecord = z.strictObject({
+  seq: z.int().meta({ description: 'counts up from 1 in one run of the agent' }),
+  at: time,
+  event: z.string(),
+  messageId: z.string(),
+  priority: z.int().min(0).max(7),
+  session: sessionName.nullable(),
+  state: state.nullable(),
+  previousState: state.nullable(),
+  reason: z.string().nullable(),
+  message: z.string(),
+  hint: z.string().nullable(),
+  fields: z.record(z.string(), z.string()).meta({ description: 'the event\'s own journal fields, such as IB_DEADLINE' }),
+});
+
+const logLine = z.strictObject({
+  at: time,
+  session: sessionName,
+  source: z.enum(['session', 'display']),
+  stream: z.enum(['stdout', 'stderr']),
+  text: z.string(),
+});
+
+const named = { session: sessionName.optional().meta({ description: 'may be left out when there is one session' }) };
+const follow = z.boolean().default(true).meta({ description: 'false: answer as soon as the order is accepted' });
+
+export const METHODS = {
+  status: {
+    access: 'observe',
+    summary: 'the agent, the host and every session, or one',
+    params: z.strictObject({ ...named, showAccounts: z.boolean().default(false) }),
+    result: status,
+  },
+  login: {
+    access: 'operate',
+    summary: 'log the session in and follow it until it is ready or a person is needed',
+    params: z.strictObject({ ...named, follow }),
+    stream: progress,
+    result: outcome,
+  },
+  start: {
+    access: 'operate',
+    summary: 'want the session up, also after a restart of the agent',
+    params: z.strictObject({ ...named, follow }),
+    stream: progress,
+    result: outcome,
+  },
+  stop: {
+    access: 'operate',
+    summary: 'close the session tidily and want it down',
+    params: z.strictObject({ ...named, follow }),
+    stream: progress,
+    result: outcome,
+  },
+  restart: {
+    access: 'operate',
+    summary: 'restart the gateway, warm (no second factor) unless `cold`',
+    params: z.strictObject({ ...named, follow, cold: z.boolean().default(false) }),
+    stream: progress,
+    result: outcome,
+  },
+  wait: {
+    access: 'observe',
+    summary: 'wait until the session reaches a state',
+    params: z.strictObject({
+      ...named,
+      for: z.enum(['ready', 'stopped', 'halted', 'second-factor']).default('ready'),
+      timeoutMs: z.int().min(0).max(7 * 24 * 3_600_000).optional(),
+    }),
+    stream: progress,
+    result: outcome,
+  },
+  events: {
+    access: 'observe',
+    summary: 'events kept in memory, then new ones as they come',
+    params: z.strictObject({
+      ...named,
+      follow: z.boolean().default(false),
+      since: time.optional(),
+      limit: z.int().min(0).max(10_000).default(1000),
+    }),
+    stream: eventRecord,
+    result: z.strictObject({ dropped: z.int().meta({ description: 'older ones that memory no longer holds' }) }),
+  },
+  logs: {
+    access: 'observe',
+    summary: 'output of the gateway and the display, then new lines as they come',
+    params: z.strictObject({
+      ...named,
+      follow: z.boolean().default(false),
+      lines: z.int().min(0).max(10_000).default(200),
+      showAccounts: z.boolean().default(false),
+    }),
+    stream: logLine,
+    result: z.strictObject({ dropped: z.int() }),
+  },
+} as const satisfies Record<string, MethodRow>;
+
+type MethodRow = {
+  readonly access: Access;
+  readonly summary: string;
+  readonly params: z.ZodType;
+  readonly result: z.ZodType;
+  readonly stream?: z.ZodType;
+};
+
+export type MethodName = keyof typeof METHODS;
+/** Parameters as a client may leave them: with defaults left out. */
+export type ParamsIn<M extends MethodName> = z.input<(typeof METHODS)[M]['params']>;
+/** Parameters as a handler gets them: checked, defaults filled in. */
+export type ParamsOf<M extends MethodName> = z.output<(typeof METHODS)[M]['params']>;
+export type ResultOf<M extends MethodName> = z.output<(typeof METHODS)[M]['result']>;
+export type StreamOf<M extends MethodName> = (typeof METHODS)[M] extends { stream: infer S extends z.ZodType }
+  ? z.output<S>
+  : never;
+
+export type Status = z.output<typeof status>;
+export type AgentStatus = z.output<typeof agentStatus>;
+export type SessionStatus = z.output<typeof sessionStatus>;
+export type HostFigures = z.output<typeof hostFigures>;
+export type Progress = z.output<typeof progress>;
+export type Outcome = z.output<typeof outcome>;
+export type EventRecord = z.output<typeof eventRecord>;
+export type LogLine = z.output<typeof logLine>;
+export type Condition = z.output<typeof condition>;
+export type SecondFactor = z.output<typeof secondFactor>;
+export type NextStep = z.output<typeof nextStep>;
