@@ -1,0 +1,232 @@
+// Owns how a launcher gets the user name and the password: from systemd, from a directory of files, or from a command.
+
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { join } from 'node:path';
+import { AgentError, type ErrorCode } from '../protocol/errors.ts';
+import { Secret } from './secret.ts';
+import type { CredentialSource } from './types.ts';
+
+/** Both names are files in a directory, and what a command gets as its last argument. */
+export const CREDENTIAL_NAMES = ['username', 'password'] as const;
+export type CredentialName = (typeof CREDENTIAL_NAMES)[number];
+
+export type Credentials = { readonly username: Secret; readonly password: Secret };
+
+/** How a program that prints a credential ended. */
+export type CredentialCommandResult = {
+  /** Exit status; null when it did not exit by itself. */
+  readonly status: number | null;
+  readonly signal: string | null;
+  readonly stdout: Uint8Array;
+  /** System error code: `ENOENT` and the like when it could not be started, `ETIMEDOUT` or `ENOBUFS` when it was killed for it, else null. */
+  readonly error: string | null;
+};
+
+/** Runs a program without shell and stdin, and keeps its stderr to itself: that may hold the secret. */
+export type RunCredentialCommand = (
+  argv: readonly string[],
+  limits: { readonly timeoutMs: number; readonly maxBytes: number },
+) => CredentialCommandResult;
+
+export type CredentialReader = {
+  /** Value of `$CREDENTIALS_DIRECTORY`, set by systemd; it wins over the configured source. */
+  readonly credentialsDirectory?: string | undefined;
+  /** User that this process runs as; files must belong to it or to root. */
+  readonly uid: number;
+  readonly run: RunCredentialCommand;
+};
+
+const LARGEST_CREDENTIAL = 4096;
+/** A secret manager may have to ask a remote server; longer than this nobody waits for it. */
+const COMMAND_TIMEOUT_MS = 30_000;
+const GROUP_OR_OTHERS = 0o077;
+const WRITABLE_BY_OTHERS = 0o022;
+
+/**
+ * Both credentials. One trailing line end (LF or CRLF) is taken off, nothing else. Throws an AgentError: `credential-missing`,
+ * `credential-unsafe` (others can read or replace it), `credential-invalid` (empty, several lines, NUL, no UTF-8, over 4 KiB) or
+ * `credential-command-failed`; none of their texts holds any of the content.
+ */
+export function readCredentials(source: CredentialSource, reader: CredentialReader): Credentials {
+  const read = (name: CredentialName): Secret => {
+    if (reader.credentialsDirectory !== undefined && reader.credentialsDirectory !== '') {
+      return readHandedOver(reader.credentialsDirectory, name);
+    }
+    if (source.kind === 'directory') return readFromDirectory(source.path, name, reader.uid);
+    return readFromCommand(source.argv, name, reader.run);
+  };
+  return { username: read('username'), password: read('password') };
+}
+
+/** systemd made the directory for this unit alone (systemd.exec(5), CREDENTIALS): its modes are its own affair. */
+function readHandedOver(directory: string, name: CredentialName): Secret {
+  const path = join(directory, name);
+  const file = openCredential(path, path, 0, {
+    hint: `Add to the unit: LoadCredentialEncrypted=${name}:FILE, or LoadCredential=${name}:FILE.`,
+  });
+  try {
+    if (!fstatSync(file).isFile()) throw notAFile(path);
+    return toSecret(readBytes(file, path), path);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function readFromDirectory(directory: string, name: CredentialName, uid: number): Secret {
+  const path = join(directory, name);
+  const folder = openCredential(directory, directory, constants.O_DIRECTORY, {
+    hint: `Create it: install -d -m 0700 -o ${uid} ${quote(directory)}`,
+  });
+  try {
+    checkOwner(fstatSync(folder), directory, uid);
+    if ((fstatSync(folder).mode & WRITABLE_BY_OTHERS) !== 0) {
+      throw unsafe(`${directory} can be changed by other users`, `chmod go-w ${quote(directory)}`);
+    }
+    // Through the descriptor, so that it is this directory and no other that took its name meanwhile.
+    const file = openCredential(`/proc/self/fd/${folder}/${name}`, path, constants.O_NOFOLLOW, {
+      hint: `Write the ${name === 'username' ? 'user name' : 'password'} into it, then: chmod 0400 ${quote(path)}; chown ${uid} ${quote(path)}`,
+    });
+    try {
+      const status = fstatSync(file);
+      if (!status.isFile()) throw notAFile(path);
+      checkOwner(status, path, uid);
+      if ((status.mode & GROUP_OR_OTHERS) !== 0) {
+        const mode = (status.mode & 0o777).toString(8).padStart(4, '0');
+        throw unsafe(`${path} is open to other users (mode ${mode})`, `chmod 0400 ${quote(path)}`);
+      }
+      return toSecret(readBytes(file, path), path);
+    } finally {
+      closeSync(file);
+    }
+  } finally {
+    closeSync(folder);
+  }
+}
+
+function checkOwner(status: Stats, path: string, uid: number): void {
+  if (status.uid === uid || status.uid === 0) return;
+  throw unsafe(`${path} belongs to the user with id ${status.uid}`, `chown ${uid} ${quote(path)}`);
+}
+
+/** `shown` is the path that errors name. O_NONBLOCK: opening a FIFO must not wait for its writer. */
+function openCredential(
+  path: string,
+  shown: string,
+  flags: number,
+  missing: { readonly hint: string },
+): number {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | flags);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    if (code === 'ENOENT') throw failure('credential-missing', `${shown} does not exist`, missing.hint);
+    if (code === 'ELOOP') {
+      throw unsafe(
+        `${shown} is a symbolic link`,
+        `put the file itself there, and: chmod 0400 ${quote(shown)}`,
+      );
+    }
+    if (code === 'ENOTDIR') throw failure('credential-missing', `${shown} is not a directory`, missing.hint);
+    if (code === 'EACCES' || code === 'EPERM') {
+      const hint = `Give it to the user that the gateway runs as: chown that user ${quote(shown)}; see the rights of its directories too.`;
+      throw failure('credential-missing', `${shown} cannot be read: permission denied`, hint);
+    }
+    throw failure('credential-missing', `${shown} cannot be read: ${code}`, 'Check the disk it is on.');
+  }
+}
+
+function readBytes(file: number, path: string): Buffer {
+  const bytes = Buffer.alloc(LARGEST_CREDENTIAL + 3);
+  let length = 0;
+  try {
+    while (length < bytes.length) {
+      const count = readSync(file, bytes, length, bytes.length - length, null);
+      if (count === 0) break;
+      length += count;
+    }
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    throw failure('credential-missing', `${path} cannot be read: ${code}`, 'Check the disk it is on.');
+  }
+  return bytes.subarray(0, length);
+}
+
+function readFromCommand(argv: readonly string[], name: CredentialName, run: RunCredentialCommand): Secret {
+  const program = argv[0] ?? '';
+  const result = run([...argv, name], {
+    timeoutMs: COMMAND_TIMEOUT_MS,
+    maxBytes: LARGEST_CREDENTIAL * 2,
+  });
+  // The other arguments may name what nobody else should know; the program is enough to find it in the configuration.
+  const what = `The command ${program} for the credential ${name}`;
+  const hint = `Run it by hand as the user that the gateway runs as, with ${name} as its last argument.`;
+  if (result.error === 'ENOBUFS') throw tooLong(`the output of ${program}`);
+  if (result.error === 'ETIMEDOUT') {
+    throw failure(
+      'credential-command-failed',
+      `${what} did not end within ${COMMAND_TIMEOUT_MS / 1000} seconds`,
+      `${hint} It must not ask for anything.`,
+    );
+  }
+  if (result.error !== null) {
+    throw failure('credential-command-failed', `${what} could not be started: ${result.error}`, hint);
+  }
+  if (result.status !== 0) {
+    const how =
+      result.status === null
+        ? `was ended by ${result.signal ?? 'a signal'}`
+        : `failed with exit status ${result.status}`;
+    throw failure('credential-command-failed', `${what} ${how}`, hint);
+  }
+  return toSecret(Buffer.from(result.stdout), `the output of ${program}`);
+}
+
+/** `origin` is what errors call the source: a path, or the output of a program. */
+function toSecret(bytes: Buffer, origin: string): Secret {
+  let text: string;
+  try {
+    // A byte order mark would go to the login as part of the text; it is not removed silently but refused below.
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw invalid(`${origin} is not UTF-8 text`);
+  } finally {
+    bytes.fill(0);
+  }
+  const value = text.replace(/\r?\n$/, '');
+  if (Buffer.byteLength(value) > LARGEST_CREDENTIAL) throw tooLong(origin);
+  if (value === '') throw invalid(`${origin} is empty`);
+  if (value.startsWith('\ufeff')) throw invalid(`${origin} begins with a byte order mark`);
+  if (value.includes('\0')) throw invalid(`${origin} contains a NUL character`);
+  if (/[\r\n]/.test(value)) throw invalid(`${origin} has more than one line`);
+  return new Secret(value);
+}
+
+function tooLong(origin: string): AgentError {
+  return invalid(`${origin} is longer than ${LARGEST_CREDENTIAL} bytes`);
+}
+
+function invalid(message: string): AgentError {
+  return failure(
+    'credential-invalid',
+    message,
+    'It must hold the bare credential on one line, and nothing else.',
+  );
+}
+
+function unsafe(message: string, command: string): AgentError {
+  return failure('credential-unsafe', message, `As its owner or root: ${command}`);
+}
+
+function notAFile(path: string): AgentError {
+  return unsafe(`${path} is not a regular file`, `put a regular file there, and: chmod 0400 ${quote(path)}`);
+}
+
+function failure(code: ErrorCode, message: string, hint: string): AgentError {
+  const sentence = message.endsWith('.') ? message : `${message}.`;
+  return new AgentError(code, sentence.replace(/^the /, 'The '), { hint });
+}
+
+/** For a command that is to be copied into a shell. */
+function quote(path: string): string {
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}

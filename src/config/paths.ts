@@ -1,0 +1,48 @@
+// Owns where everything lives: one function from the two roots to every path that agent, launchers and ibctl share.
+
+import { join } from 'node:path';
+
+/** The two roots of a configuration's `agent` part. */
+export type Roots = { readonly runtimeRoot: string; readonly stateRoot: string };
+
+export const DEFAULT_ROOTS: Roots = { runtimeRoot: '/run', stateRoot: '/var/lib' };
+export const DEFAULT_CONFIG_FILE = '/etc/ib-agent/ib-agent.yaml';
+
+/** Paths of the agent itself. */
+export function agentPaths(roots: Roots) {
+  const runtime = join(roots.runtimeRoot, 'ib-agent');
+  const state = join(roots.stateRoot, 'ib-agent');
+  return {
+    runtime,
+    state,
+    socket: join(runtime, 'control.sock'),
+    launchOrders: join(runtime, 'launch'),
+    ledger: join(state, 'ledger.json'),
+    desired: join(state, 'desired.json'),
+    lock: join(state, 'lock'),
+  } as const;
+}
+
+/** Paths of one session, shared by its launcher, its display and the agent. */
+export function sessionPaths(roots: Roots, session: string) {
+  const runtime = join(roots.runtimeRoot, 'ib-session', session);
+  const display = join(roots.runtimeRoot, 'ib-display', session);
+  const state = join(roots.stateRoot, 'ib-session', session);
+  return {
+    /** Launch order written by the agent, 0640. */
+    launchOrder: join(roots.runtimeRoot, 'ib-agent', 'launch', `${session}.json`),
+    /** tmpfs directory of the session, 0750: config.ini with the credentials (0400) is here. */
+    runtime,
+    configIni: join(runtime, 'config.ini'),
+    /** What the launcher did, for the agent: order id, command port, ids. No secret. */
+    launchRecord: join(runtime, 'launch.json'),
+    /** Directory of the display's cookie and number, 0750. */
+    display,
+    displayRecord: join(display, 'display.json'),
+    displayCookie: join(display, 'cookie', 'Xauthority'),
+    state,
+    /** Id of the last launch order that was used. */
+    lastOrder: join(state, 'last-order'),
+    defaultSettings: join(state, 'settings'),
+  } as const;
+}

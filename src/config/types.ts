@@ -1,0 +1,93 @@
+// Owns the shape of a checked configuration, as every other module reads it; the schema that produces it is schema.ts.
+
+import type { SessionName } from '../protocol/session-name.ts';
+
+/** Where a session's user name and password come from. Neither form is ever read by the agent itself, only by the launcher. */
+export type CredentialSource =
+  /** A directory holding one file a credential: `username`, `password`. `owned` ones are checked for mode and owner. */
+  | { readonly kind: 'directory'; readonly path: string }
+  /** An argument list that prints the credential named by its last argument (`username` or `password`) on stdout. */
+  | { readonly kind: 'command'; readonly argv: readonly string[] };
+
+export type TradingMode = 'live' | 'paper';
+
+/** When and how often the agent may try again by itself. Durations in milliseconds. */
+export type RestartPolicy = {
+  /** `always`: any end that is no stop of ours is followed by another try, within the budget. `never`: it halts. */
+  readonly policy: 'always' | 'never';
+  readonly backoffMinMs: number;
+  readonly backoffMaxMs: number;
+  /** Logins per IBKR user in any 60 minutes; 1–3. */
+  readonly maxLoginsPerHour: number;
+  /** Second factors in a row that nobody answered before the session halts. */
+  readonly maxMissedSecondFactors: number;
+};
+
+/** How long each waiting state may last before the agent acts. Milliseconds. */
+export type Deadlines = {
+  /** From the launch until the login dialog or the restarted session shows. */
+  readonly startMs: number;
+  /** From the submitted credentials until something is heard of them. */
+  readonly loginMs: number;
+  /** IBKR's own limit for a second factor, about three minutes. */
+  readonly secondFactorMs: number;
+  /** From accepted until the API proves the session. */
+  readonly loadingMs: number;
+  /** From asking a warm restart until the JVM has ended. */
+  readonly warmRestartMs: number;
+  /** From IBC's STOP until SIGTERM. */
+  readonly stopMs: number;
+  /** From SIGTERM until SIGKILL. */
+  readonly termMs: number;
+};
+
+export type SessionConfig = {
+  readonly name: SessionName;
+  readonly gateway: 'ibgateway';
+  readonly driver: 'ibc';
+  readonly mode: TradingMode;
+  /** Key of the login budget: sessions that log in as the same IBKR user carry the same text. Defaults to the session's name. */
+  readonly user: string;
+  readonly autostart: boolean;
+  readonly install: {
+    /** Directory that holds IBC.jar. */
+    readonly ibcDir: string;
+    /** IB's `tws-path`: its `ibgateway/VERSION/jars` (or `VERSION/jars`) is the program. */
+    readonly gatewayDir: string;
+    readonly gatewayVersion: string;
+    /** Path of the java executable; null: the JRE that came with the gateway. */
+    readonly java: string | null;
+  };
+  /** The gateway's settings directory (jts.ini, autorestart token); one session each. */
+  readonly settingsDir: string;
+  readonly api: { readonly host: '127.0.0.1'; readonly port: number; readonly clientId: number };
+  /** IANA zone of the JVM: all times in IBC's log and settings are in it. */
+  readonly timeZone: string;
+  readonly display: { readonly width: number; readonly height: number; readonly depth: 16 | 24 };
+  readonly jvm: { readonly heapMiB: number; readonly options: readonly string[] };
+  /** Any IBC setting passed through, name → text as it stands in config.ini. Never one that is ours. */
+  readonly ibc: Readonly<Record<string, string>>;
+  /** jts.ini settings by section and key; only what the user set. */
+  readonly jts: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly secondFactor: {
+    readonly method: 'ib-key' | 'code' | 'none' | 'unknown';
+    /** Entry of the device list that IBC picks, exactly as shown. */
+    readonly device: string | null;
+  };
+  readonly restart: RestartPolicy;
+  readonly deadlines: Deadlines;
+  readonly credentials: CredentialSource;
+};
+
+export type Config = {
+  /** Absolute path of the file this came from. */
+  readonly file: string;
+  readonly agent: {
+    /** Root of runtime directories: `ib-agent`, `ib-session/NAME`, `ib-display/NAME` below it. `/run` under systemd. */
+    readonly runtimeRoot: string;
+    /** Root of state directories: `ib-agent`, `ib-session/NAME` below it. `/var/lib` under systemd. */
+    readonly stateRoot: string;
+    readonly logLevel: 'error' | 'warning' | 'notice' | 'info' | 'debug';
+  };
+  readonly sessions: readonly SessionConfig[];
+};
