@@ -1,0 +1,164 @@
+// Owns asynchronous child processes: running a program to its end, and supervising one whose lines are read as they come.
+
+import type { Readable } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
+import { execa } from 'execa';
+import type { Clock, Timer } from './clock.ts';
+import { errorCode } from './files.ts';
+
+export type RunOptions = {
+  /** SIGKILL after this long. */
+  readonly timeoutMs: number;
+  /** The whole environment of the child; nothing is inherited. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Most bytes kept of each stream; a child that writes more is ended. */
+  readonly maxBytes?: number;
+  readonly cwd?: string;
+};
+
+export type RunResult = {
+  /** Exit status; null when it did not exit by itself. */
+  readonly status: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly timedOut: boolean;
+  /** System error code of a program that could not be started (`ENOENT`), `ENOBUFS` when it wrote more than `maxBytes`, else null. */
+  readonly error: string | null;
+};
+
+const DEFAULT_MAX_BYTES = 1024 * 1024;
+
+/** Runs a program to its end, without a shell and without stdin. Never rejects for anything the program or its absence does. */
+export async function run(file: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
+  const result = await execa(file, [...args], {
+    stdin: 'ignore',
+    env: { ...options.env },
+    extendEnv: false,
+    timeout: options.timeoutMs,
+    killSignal: 'SIGKILL',
+    maxBuffer: options.maxBytes ?? DEFAULT_MAX_BYTES,
+    stripFinalNewline: false,
+    reject: false,
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  });
+  return {
+    status: result.exitCode ?? null,
+    signal: result.signal ?? null,
+    stdout: result.stdout,
+    stderr: result.stderr,
+    timedOut: result.timedOut,
+    error: result.isMaxBuffer
+      ? 'ENOBUFS'
+      : result.exitCode === undefined
+        ? (errorCode(result) ?? null)
+        : null,
+  };
+}
+
+export type OutputStream = 'stdout' | 'stderr';
+
+export type SpawnOptions = {
+  /** The whole environment of the child; nothing is inherited. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** Called for each line, without its line end, as soon as it is written; the last one also when it has no line end. */
+  readonly onLine: (stream: OutputStream, line: string) => void;
+  readonly clock: Clock;
+};
+
+export type Ending = {
+  /** Exit status; null when a signal ended it or it could not be started. */
+  readonly status: number | null;
+  readonly signal: string | null;
+  /** System error code of a program that could not be started, else null. */
+  readonly error: string | null;
+};
+
+export type Child = {
+  /** Undefined when it could not be started; `exited` says why. */
+  readonly pid: number | undefined;
+  /** Resolves once the process has ended and all it wrote has been given to `onLine`. Never rejects. */
+  readonly exited: Promise<Ending>;
+  /** Sends a signal; false when there is no process any more. */
+  kill(signal: NodeJS.Signals): boolean;
+};
+
+/** A longer line is handed on in pieces of this many characters, so that a child that never ends its line costs no memory. */
+export const LONGEST_LINE = 64 * 1024;
+
+/** How long output may still come after the end: a grandchild that inherited the pipes must not hold up the report for ever. */
+const DRAIN_MS = 2_000;
+
+/**
+ * Starts a program without a shell, stdin being /dev/null. It is sent SIGTERM when this process exits first.
+ * A program that cannot be started is an ending with `error`, not an exception.
+ */
+export function spawnChild(file: string, args: readonly string[], options: SpawnOptions): Child {
+  const subprocess = execa(file, [...args], {
+    stdin: 'ignore',
+    env: { ...options.env },
+    extendEnv: false,
+    buffer: false,
+    reject: false,
+    cleanup: true,
+    // Our own callers decide when SIGTERM was not enough; execa would send SIGKILL after five seconds.
+    forceKillAfterDelay: false,
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  });
+  readLines(subprocess.stdout, (line) => options.onLine('stdout', line));
+  readLines(subprocess.stderr, (line) => options.onLine('stderr', line));
+  const drained = subprocess.then((result): Ending => {
+    const started = result.exitCode !== undefined || result.signal !== undefined;
+    return {
+      status: result.exitCode ?? null,
+      signal: result.signal ?? null,
+      error: started ? null : (errorCode(result) ?? 'UNKNOWN'),
+    };
+  });
+  const exited = new Promise<Ending>((resolve) => {
+    let timer: Timer | null = null;
+    subprocess.nodeChildProcess.once('exit', (status, signal) => {
+      timer = options.clock.after(DRAIN_MS, () => {
+        subprocess.stdout.destroy();
+        subprocess.stderr.destroy();
+        resolve({ status, signal, error: null });
+      });
+    });
+    drained.then((ending) => {
+      timer?.cancel();
+      resolve(ending);
+    });
+  });
+  return { pid: subprocess.pid, exited, kill: (signal) => subprocess.kill(signal) };
+}
+
+/** Splits a stream into lines at `\n` (a `\r` before it belongs to the line end). */
+function readLines(stream: Readable, onLine: (line: string) => void): void {
+  const decoder = new StringDecoder('utf8');
+  let rest = '';
+  const take = (text: string) => {
+    let start = 0;
+    rest += text;
+    for (let end = rest.indexOf('\n'); end !== -1; end = rest.indexOf('\n', start)) {
+      emit(rest.slice(start, end > start && rest[end - 1] === '\r' ? end - 1 : end));
+      start = end + 1;
+    }
+    rest = rest.slice(start);
+    while (rest.length > LONGEST_LINE) {
+      onLine(rest.slice(0, LONGEST_LINE));
+      rest = rest.slice(LONGEST_LINE);
+    }
+  };
+  const emit = (line: string) => {
+    for (let start = 0; start === 0 || start < line.length; start += LONGEST_LINE) {
+      onLine(line.slice(start, start + LONGEST_LINE));
+    }
+  };
+  stream.on('data', (chunk: Buffer) => take(decoder.write(chunk)));
+  stream.on('end', () => {
+    take(decoder.end());
+    if (rest !== '') emit(rest);
+    rest = '';
+  });
+}
