@@ -1,0 +1,60 @@
+#!/usr/bin/env node
+// Owns the program ib-display: becomes the X server of one session.
+
+import { loadConfig } from '../config/load.ts';
+import { formatLaunchFailure, LAUNCH_FAILED_STATUS } from '../gateway/launch-records.ts';
+import { SystemClock } from '../host/clock.ts';
+import { AGENT_VERSION } from '../protocol/version.ts';
+import { becomeProgram, writeOut } from './become.ts';
+import { findSession, parseLauncherArguments, USAGE_STATUS } from './command-line.ts';
+import { prepareDisplay } from './display.ts';
+import { toLaunchFailure } from './failure.ts';
+
+const USAGE = `Usage: ib-display NAME [--config FILE]
+
+Becomes the X server (Xvfb) of the session NAME: chooses a free display number, publishes it with a
+fresh cookie in the session's display directory, and replaces itself with Xvfb.
+
+  --config FILE  configuration (default /etc/ib-agent/ib-agent.yaml)
+  --version      print the version
+  --help         print this text
+`;
+
+/** Returns the exit status when it did not become Xvfb. */
+function main(argv: readonly string[]): number {
+  process.umask(0o077);
+  const args = parseLauncherArguments(argv);
+  if (args.kind === 'help') {
+    writeOut(1, USAGE);
+    return 0;
+  }
+  if (args.kind === 'version') {
+    writeOut(1, `${AGENT_VERSION}\n`);
+    return 0;
+  }
+  const name = args.kind === 'run' && args.words.length === 1 ? args.words[0] : undefined;
+  if (args.kind === 'wrong' || name === undefined) {
+    writeOut(
+      2,
+      `ib-display: ${args.kind === 'wrong' ? args.message : 'one session NAME is needed'}\n\n${USAGE}`,
+    );
+    return USAGE_STATUS;
+  }
+  try {
+    const config = loadConfig(args.config);
+    const program = prepareDisplay({
+      config,
+      session: findSession(config, name),
+      searchPath: process.env['PATH'] ?? '/usr/bin:/bin',
+      uid: process.getuid?.() ?? 0,
+      pid: process.pid,
+      now: new SystemClock().now(),
+    });
+    becomeProgram(program);
+  } catch (error) {
+    writeOut(2, formatLaunchFailure(toLaunchFailure(error)));
+    return LAUNCH_FAILED_STATUS;
+  }
+}
+
+process.exitCode = main(process.argv.slice(2));

@@ -1,0 +1,115 @@
+#!/usr/bin/env node
+
+// Owns the program ib-session: becomes the JVM of one session, or says how it ended.
+
+import { readCredentials } from '../config/credentials.ts';
+import { loadConfig } from '../config/load.ts';
+import { DEFAULT_ROOTS } from '../config/paths.ts';
+import { LaunchError } from '../gateway/launch-error.ts';
+import { formatLaunchFailure, LAUNCH_FAILED_STATUS } from '../gateway/launch-records.ts';
+import { SystemClock } from '../host/clock.ts';
+import { runSync } from '../host/exec-sync.ts';
+import { errorCode } from '../host/files.ts';
+import { peerCredentials } from '../host/peercred.ts';
+import { AGENT_VERSION } from '../protocol/version.ts';
+import { gatherAfter, readEnding } from './after.ts';
+import { becomeProgram, writeOut } from './become.ts';
+import { findSession, type LauncherArguments, parseLauncherArguments, USAGE_STATUS } from './command-line.ts';
+import { toLaunchFailure } from './failure.ts';
+import { discardSession, prepareSession } from './session.ts';
+
+const USAGE = `Usage: ib-session NAME [--config FILE]
+       ib-session after NAME [--config FILE] [--status N | --signal SIGNAL]
+
+Becomes the gateway's JVM of the session NAME, if the agent has ordered a launch (ibctl login NAME).
+With "after" it prints one JSON line on how that JVM ended and what it left, and removes its files.
+
+  --config FILE    configuration (default /etc/ib-agent/ib-agent.yaml)
+  --status N       after: exit status of the JVM (default: what systemd sets for ExecStopPost=)
+  --signal SIGNAL  after: signal that ended the JVM, such as SIGKILL
+  --version        print the version
+  --help           print this text
+`;
+
+/** Returns the exit status when it did not become the JVM. */
+async function main(argv: readonly string[]): Promise<number> {
+  process.umask(0o077);
+  const args = parseLauncherArguments(argv);
+  if (args.kind === 'help') {
+    writeOut(1, USAGE);
+    return 0;
+  }
+  if (args.kind === 'version') {
+    writeOut(1, `${AGENT_VERSION}\n`);
+    return 0;
+  }
+  if (args.kind === 'wrong') return refuse(args.message);
+  const [first, second, ...more] = args.words;
+  if (first === undefined || more.length > 0) return refuse('one session NAME is needed');
+  if (second === undefined) return runSession(first, args.config);
+  if (first !== 'after') return refuse(`unknown word ${JSON.stringify(first)} before the session NAME`);
+  return runAfter(second, args);
+}
+
+async function runSession(name: string, configFile: string): Promise<number> {
+  try {
+    const config = loadConfig(configFile);
+    const uid = process.getuid?.() ?? 0;
+    const program = await prepareSession(
+      {
+        config,
+        session: findSession(config, name),
+        readCredentials: (source) =>
+          readCredentials(source, {
+            credentialsDirectory: process.env['CREDENTIALS_DIRECTORY'],
+            uid,
+            // A secret manager finds its server, its token and its home in the environment it is given.
+            run: (command, limits) => runSync(command, { ...limits, env: process.env }),
+          }),
+        readPeer: peerCredentials,
+        clock: new SystemClock(),
+        uid,
+      },
+      (sentence) => writeOut(2, `ib-session: warning: ${sentence}\n`),
+    );
+    try {
+      becomeProgram(program);
+    } catch (error) {
+      discardSession(config, name);
+      throw new LaunchError(
+        'java-missing',
+        `Cannot start ${program.file} in ${program.cwd} (${errorCode(error) ?? String(error)}).`,
+        'It must be a Java executable for this machine, and the settings directory must be there.',
+        error,
+      );
+    }
+  } catch (error) {
+    writeOut(2, formatLaunchFailure(toLaunchFailure(error)));
+    return LAUNCH_FAILED_STATUS;
+  }
+}
+
+/** Always prints its line and returns 0: whoever reads it must not be left guessing because a file was missing. */
+function runAfter(name: string, args: LauncherArguments & { kind: 'run' }): number {
+  let roots = DEFAULT_ROOTS;
+  let settingsDir: string | null = null;
+  try {
+    const config = loadConfig(args.config);
+    roots = config.agent;
+    settingsDir = findSession(config, name).settingsDir;
+  } catch (error) {
+    writeOut(2, `ib-session: warning: ${toLaunchFailure(error).message}\n`);
+  }
+  const ending = readEnding(args, process.env);
+  const record = gatherAfter({ session: name, roots, settingsDir, ending, now: new SystemClock().now() });
+  writeOut(1, `${JSON.stringify(record)}\n`);
+  return 0;
+}
+
+function refuse(message: string): number {
+  writeOut(2, `ib-session: ${message}\n\n${USAGE}`);
+  return USAGE_STATUS;
+}
+
+// Not exitCode: a wait for the display may still be running after another failure.
+process.exit(await main(process.argv.slice(2)));
