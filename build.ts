@@ -1,0 +1,195 @@
+// Owns the release bundles: dist/ from src/, each program in one or two files, runnable in place by dist/bin/.
+//
+//   node build.ts [--only PROGRAM]... [OUTDIR]
+
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild';
+
+const ROOT = import.meta.dirname;
+
+type Program = {
+  readonly name: string;
+  readonly entry: string;
+  /** What dist/bin/NAME starts. */
+  readonly starts: string;
+  /** Further bundles of the program: file name → entry. */
+  readonly parts?: Readonly<Record<string, string>>;
+  readonly options: BuildOptions;
+};
+
+/**
+ * Bundles of CommonJS packages call require; an ES module has none of its own. koffi is native and finds its library beside
+ * its own files, so it stays where npm put it.
+ */
+const DAEMON: BuildOptions = {
+  format: 'esm',
+  external: ['koffi'],
+  keepNames: true,
+  banner: { js: "import { createRequire as bundleRequire } from 'node:module'; const require = bundleRequire(import.meta.url);" },
+};
+
+/**
+ * ibctl is CommonJS, because importing Node's own modules into an ES module costs it a third of its start-up time, and split
+ * by hand: zod and yaml are needed by `config` only, commander by help and odd command lines only. What the parts share by
+ * identity (error classes) is a file of its own.
+ */
+const IBCTL: BuildOptions = {
+  format: 'cjs',
+  minify: true,
+  plugins: [
+    separate({
+      'src/cli/verbs/config.ts': './ibctl-config.cjs',
+      'src/cli/program.ts': './ibctl-program.cjs',
+      'src/protocol/errors.ts': './ibctl-errors.cjs',
+    }),
+  ],
+};
+
+export const PROGRAMS: readonly Program[] = [
+  {
+    name: 'ibctl',
+    entry: 'src/cli/main.ts',
+    starts: 'ibctl.cjs',
+    parts: {
+      'ibctl-config.cjs': 'src/cli/verbs/config.ts',
+      'ibctl-program.cjs': 'src/cli/program.ts',
+      'ibctl-errors.cjs': 'src/protocol/errors.ts',
+    },
+    options: IBCTL,
+  },
+  { name: 'ib-agent', entry: 'src/agent/main.ts', starts: 'ib-agent.js', options: DAEMON },
+  { name: 'ib-session', entry: 'src/launch/session-main.ts', starts: 'ib-session.js', options: DAEMON },
+  { name: 'ib-display', entry: 'src/launch/display-main.ts', starts: 'ib-display.js', options: DAEMON },
+];
+
+/** Packages that must never come into the file that `ibctl status` loads. */
+const TOO_SLOW_FOR_STATUS = ['commander', 'zod', 'yaml', 'node-ipc', 'koffi', 'pino', 'execa', 'systeminformation'];
+
+/** Also the mark by which a directory is known as made by this build. */
+const LICENCES_FILE = 'THIRD-PARTY-LICENSES.txt';
+
+/** Builds the named programs into a directory, which is emptied first. Throws with a message for people. */
+export async function buildRelease(outdir: string, names: readonly string[]): Promise<void> {
+  const programs = PROGRAMS.filter(({ name }) => names.includes(name));
+  const missing = programs
+    .flatMap(({ entry, parts }) => [entry, ...Object.values(parts ?? {})])
+    .filter((entry) => !existsSync(join(ROOT, entry)));
+  if (missing.length > 0) throw new Error(`there is no ${missing.join(', no ')}: nothing was built`);
+  emptyOutput(outdir);
+  mkdirSync(join(outdir, 'bin'), { recursive: true });
+  writeFileSync(join(outdir, LICENCES_FILE), '');
+  // The .js files are ES modules wherever dist/ is copied to.
+  writeFileSync(join(outdir, 'package.json'), '{"type":"module"}\n');
+  const packages = new Set<string>();
+  for (const { name, entry, starts, parts, options } of programs) {
+    for (const [file, from] of Object.entries({ [starts]: entry, ...parts })) {
+      const metafile = await bundle(from, join(outdir, file), options);
+      const used = packagesIn(metafile);
+      if (file === 'ibctl.cjs') refuseSlowPackages(used);
+      for (const each of used) packages.add(each);
+    }
+    const launcher = join(outdir, 'bin', name);
+    writeFileSync(launcher, launcherScript(name, starts));
+    chmodSync(launcher, 0o755);
+  }
+  writeFileSync(join(outdir, LICENCES_FILE), licences([...packages].sort()));
+}
+
+/** Removes what an earlier build left; a directory that is none of ours is not touched. */
+function emptyOutput(outdir: string): void {
+  if (existsSync(outdir) && readdirSync(outdir).length > 0 && !existsSync(join(outdir, LICENCES_FILE))) {
+    throw new Error(`${outdir} is not empty and was not made by this build: name another directory`);
+  }
+  rmSync(outdir, { recursive: true, force: true });
+}
+
+async function bundle(entry: string, outfile: string, options: BuildOptions): Promise<Metafile> {
+  const { metafile } = await build({
+    ...options,
+    absWorkingDir: ROOT,
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    target: 'node26',
+    legalComments: 'none',
+    logLevel: 'warning',
+    metafile: true,
+  });
+  return metafile;
+}
+
+/** These sources are not bundled where they are imported, but loaded from the file beside the bundle. */
+function separate(files: Readonly<Record<string, string>>): Plugin {
+  return {
+    name: 'separate',
+    setup(hooks) {
+      hooks.onResolve({ filter: /\.ts$/ }, ({ path, kind, resolveDir }) => {
+        if (kind === 'entry-point') return null;
+        const full = resolve(resolveDir, path);
+        const found = Object.entries(files).find(([source]) => full === join(ROOT, source));
+        return found === undefined ? null : { path: found[1], external: true };
+      });
+    },
+  };
+}
+
+function packagesIn({ inputs }: Metafile): Set<string> {
+  const names = Object.keys(inputs).map((path) => /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]);
+  return new Set(names.filter((name) => name !== undefined));
+}
+
+function refuseSlowPackages(used: ReadonlySet<string>): void {
+  const slow = TOO_SLOW_FOR_STATUS.filter((name) => used.has(name));
+  if (slow.length > 0) throw new Error(`ibctl status would load ${slow.join(', ')}: import it where it is needed only`);
+}
+
+/** Starts a bundle with the Node that is pinned in package-lock.json, from the tree that dist/ stands in. */
+function launcherScript(name: string, starts: string): string {
+  return `#!/bin/sh
+self=$0
+[ -L "$self" ] && self=$(readlink -f "$self")
+dist=\${self%/*}/..
+for node in "$dist"/../node_modules/node-linux-*/bin/node; do
+  [ -x "$node" ] && exec "$node" "$dist/${starts}" "$@"
+done
+echo "${name}: there is no Node in $dist/../node_modules: run npm ci there" >&2
+exit 1
+`;
+}
+
+function licences(packages: readonly string[]): string {
+  const parts = packages.map((name) => {
+    const directory = join(ROOT, 'node_modules', name);
+    const { version, license } = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'));
+    const file = ['LICENSE', 'LICENSE.md', 'LICENSE.txt', 'license', 'LICENCE']
+      .map((each) => join(directory, each))
+      .find((each) => existsSync(each));
+    return `${name} ${version} (${license})\n\n${file === undefined ? '' : readFileSync(file, 'utf8').trim()}\n`;
+  });
+  return `Parts of these packages are in the bundles beside this file.\n\n${parts.join(`\n${'-'.repeat(80)}\n\n`)}`;
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    options: { only: { type: 'string', multiple: true } },
+    allowPositionals: true,
+  });
+  const known = PROGRAMS.map(({ name }) => name);
+  const names = values.only ?? known;
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length > 0) throw new Error(`--only: expected one of ${known.join(', ')}, got ${unknown.join(', ')}`);
+  const outdir = resolve(positionals[0] ?? join(ROOT, 'dist'));
+  await buildRelease(outdir, names);
+  console.log(`built ${names.join(', ')} in ${relative(process.cwd(), outdir) || '.'}`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  main().catch((error: unknown) => {
+    console.error(`build: ${error instanceof Error ? error.message : error}`);
+    process.exitCode = 1;
+  });
+}

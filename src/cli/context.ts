@@ -1,0 +1,35 @@
+// Owns what a verb gets from the process it runs in, so that no verb touches the process itself.
+
+import type { Clock } from '../host/clock.ts';
+import type { VerbInput } from './input.ts';
+import type { Output } from './output.ts';
+
+/** A stream that text is written to. */
+export type TextSink = {
+  write(text: string): void;
+  readonly isTty: boolean;
+  /** Cells in a line; null when it is no terminal. */
+  readonly columns: number | null;
+};
+
+export type CliContext = {
+  /** Arguments after the program's name. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdout: TextSink;
+  readonly stderr: TextSink;
+  readonly clock: Clock;
+  /** Absolute path of the working directory. */
+  readonly cwd: string;
+  /**
+   * From the first call on, SIGINT and SIGTERM do not end the process but abort this signal, with the exit code
+   * (130 or 143) as its reason. A second SIGINT ends the process.
+   */
+  interruption(): AbortSignal;
+};
+
+/** What a verb is called with. */
+export type VerbCall = { readonly context: CliContext; readonly output: Output; readonly input: VerbInput };
+
+/** A verb: does its work, writes through `output`, and returns the exit code. Throws AgentError. */
+export type Verb = (call: VerbCall) => Promise<number>;

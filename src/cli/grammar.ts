@@ -1,0 +1,365 @@
+// Owns the command line as data: every verb, argument and option. Parser, help, completion and docs/ibctl.md come from it.
+
+import { EXIT, type ExitCode } from '../protocol/errors.ts';
+
+export type ValueKind =
+  /** Any text. */
+  | 'text'
+  | 'path'
+  /** `90s`, `5m`; given to the verb in milliseconds. */
+  | 'duration'
+  /** A duration ago or a time; given to the verb in epoch milliseconds. */
+  | 'moment'
+  /** An integer from 0. */
+  | 'count';
+
+export type OptionSpec = {
+  readonly long: string;
+  readonly short?: string;
+  readonly description: string;
+  /** Left out for a flag. `placeholder` is how help shows the value. */
+  readonly value?: {
+    readonly kind: ValueKind;
+    readonly placeholder: string;
+    readonly choices?: readonly string[];
+    readonly default?: string;
+  };
+};
+
+export type ArgumentSpec = {
+  readonly name: string;
+  readonly required: boolean;
+  readonly description: string;
+  readonly value: 'session' | 'path' | readonly string[];
+};
+
+export type Example = { readonly command: string; readonly does: string };
+
+export type VerbSpec = {
+  readonly name: string;
+  readonly summary: string;
+  /** What help says after the summary; paragraphs. */
+  readonly details?: readonly string[];
+  readonly arguments: readonly ArgumentSpec[];
+  readonly options: readonly OptionSpec[];
+  readonly examples: readonly Example[];
+  /** What exit codes mean for this verb where it is not the general meaning. */
+  readonly exits?: Readonly<Partial<Record<ExitCode | 130, string>>>;
+};
+
+export type VerbGroup = VerbSpec & { readonly verbs: readonly VerbSpec[] };
+
+export type HelpGroup = { readonly title: string; readonly verbs: readonly (VerbSpec | VerbGroup)[] };
+
+export function isGroup(verb: VerbSpec | VerbGroup): verb is VerbGroup {
+  return 'verbs' in verb;
+}
+
+/** General meaning of each exit code. 130 and 141 are the shell's numbers for SIGINT and SIGPIPE. */
+export const EXIT_MEANINGS: readonly (readonly [number, string])[] = [
+  [EXIT.ok, 'done'],
+  [EXIT.failed, 'failed'],
+  [EXIT.usage, 'wrong command line, or no session of that name'],
+  [EXIT.unreachable, 'the agent cannot be reached'],
+  [EXIT.notAllowed, 'not allowed for this user'],
+  [EXIT.timedOut, 'timed out'],
+  [EXIT.operatorNeeded, 'an operator is needed: second factor pending, or halted'],
+  [EXIT.degraded, 'degraded (status --check)'],
+  [130, 'interrupted by Ctrl-C'],
+  [141, 'the reader of the output went away'],
+];
+
+export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
+  { long: '--json', description: 'print JSON on stdout; errors too, as {"error": {code, message, hint}}' },
+  {
+    long: '--socket',
+    description: 'control socket of the agent (default: $IBCTL_SOCKET, else /run/ib-agent/control.sock)',
+    value: { kind: 'path', placeholder: 'PATH' },
+  },
+  {
+    long: '--config',
+    description: 'configuration file: read by `config`; other verbs find the control socket through it',
+    value: { kind: 'path', placeholder: 'FILE' },
+  },
+  { long: '--no-color', description: 'no colours; also with $NO_COLOR, TERM=dumb, or when the output is no terminal' },
+];
+
+const SESSION: ArgumentSpec = {
+  name: 'NAME',
+  required: false,
+  description: 'session; may be left out when there is one',
+  value: 'session',
+};
+
+const ONE_OR_ALL: ArgumentSpec = { ...SESSION, description: 'session; all when left out' };
+
+const TIMEOUT: OptionSpec = {
+  long: '--timeout',
+  description: 'stop waiting after this long with exit code 5; what was started goes on',
+  value: { kind: 'duration', placeholder: 'DURATION' },
+};
+
+const QUIET: OptionSpec = { long: '--quiet', short: '-q', description: 'no progress, only errors' };
+
+const ORDER_OPTIONS: readonly OptionSpec[] = [
+  { long: '--no-wait', description: 'return as soon as the agent has accepted the order' },
+  TIMEOUT,
+  QUIET,
+];
+
+const ORDER_DETAILS = [
+  'One line for each state, with the time since the command started; while a second factor is pending, the time left.',
+  'Ctrl-C stops watching, not the session. With --json: one object a line, {"progress": {...}}, at the end {"outcome": {...}}.',
+];
+
+const UP_EXITS = {
+  [EXIT.ok]: 'the session is ready (with --no-wait: the order is accepted)',
+  [EXIT.failed]: 'the session went down or backs off',
+} as const;
+
+/** Examples of `ibctl --help`. */
+export const MAIN_EXAMPLES: readonly Example[] = [
+  { command: 'ibctl status', does: 'how the sessions are, and what they need' },
+  { command: 'ibctl login live', does: 'log in and follow it; have the phone at hand' },
+  { command: 'ibctl events -f', does: 'what happens, as it happens' },
+];
+
+export const GRAMMAR: readonly HelpGroup[] = [
+  {
+    title: 'See',
+    verbs: [
+      {
+        name: 'status',
+        summary: 'show the agent and its sessions',
+        details: [
+          'A line for each session, then what is wrong with it and what to do. Wider terminals show more columns.',
+          'With --check the exit code says the worst of the sessions; one that is stopped on purpose does not count unless it is named.',
+        ],
+        arguments: [ONE_OR_ALL],
+        options: [
+          { long: '--watch', short: '-w', description: 'keep showing it; without a terminal, again at each change' },
+          { long: '--check', description: 'say by the exit code whether all is well' },
+          { long: '--show-accounts', description: 'account ids in full (operators only)' },
+        ],
+        examples: [
+          { command: 'ibctl status', does: 'all sessions' },
+          { command: 'ibctl status --watch live', does: 'follow one session' },
+          { command: 'ibctl status --json | jq \'.sessions[] | {name, state}\'', does: 'for programs' },
+          { command: 'ibctl status --check >/dev/null || alert', does: 'for monitoring' },
+        ],
+        exits: {
+          [EXIT.ok]: 'shown; with --check: every session that counts is ready',
+          [EXIT.failed]: 'failed; with --check: a session is down or on its way, or none is ready',
+          [EXIT.degraded]: 'with --check: a session is degraded',
+        },
+      },
+      {
+        name: 'events',
+        summary: 'what happened: state changes, logins, second factors, faults',
+        details: ['Times are local; in JSON they are ISO 8601 UTC. With -f it survives a restart of the agent.'],
+        arguments: [ONE_OR_ALL],
+        options: [
+          { long: '--follow', short: '-f', description: 'go on with new events as they come' },
+          {
+            long: '--since',
+            description: 'only what happened since then: 10m, 2h, or a time such as 2026-11-23T09:00',
+            value: { kind: 'moment', placeholder: 'WHEN' },
+          },
+          {
+            long: '--lines',
+            short: '-n',
+            description: 'at most this many of the past',
+            value: { kind: 'count', placeholder: 'N', default: '1000' },
+          },
+        ],
+        examples: [
+          { command: 'ibctl events --since 2h live', does: 'the last two hours of one session' },
+          { command: 'ibctl events -f --json | while read -r event; do ...; done', does: 'one JSON object a line' },
+        ],
+      },
+      {
+        name: 'logs',
+        summary: 'output of the gateway, of IBC and of the display',
+        arguments: [SESSION],
+        options: [
+          { long: '--follow', short: '-f', description: 'go on with new lines as they come' },
+          {
+            long: '--lines',
+            short: '-n',
+            description: 'how many lines of the past',
+            value: { kind: 'count', placeholder: 'N', default: '200' },
+          },
+          { long: '--show-accounts', description: 'account ids in full (operators only)' },
+        ],
+        examples: [
+          { command: 'ibctl logs -n 50 live', does: 'the last 50 lines' },
+          { command: 'ibctl logs -f', does: 'follow the only session' },
+        ],
+      },
+      {
+        name: 'wait',
+        summary: 'wait until a session is in a state',
+        arguments: [SESSION],
+        options: [
+          {
+            long: '--for',
+            description: 'what to wait for',
+            value: {
+              kind: 'text',
+              placeholder: 'STATE',
+              choices: ['ready', 'stopped', 'halted', 'second-factor'],
+              default: 'ready',
+            },
+          },
+          TIMEOUT,
+          QUIET,
+        ],
+        examples: [
+          { command: 'ibctl wait -q live && start-bot', does: 'start something once the session is ready' },
+          { command: 'ibctl wait --for=second-factor --timeout=2m live', does: 'until a phone is needed' },
+        ],
+        exits: {
+          [EXIT.ok]: 'the state is reached',
+          [EXIT.failed]: 'the session went another way and will not reach it by itself',
+        },
+      },
+    ],
+  },
+  {
+    title: 'Act',
+    verbs: [
+      {
+        name: 'login',
+        summary: 'log a session in and follow it until it is ready or a person is needed',
+        details: ORDER_DETAILS,
+        arguments: [SESSION],
+        options: ORDER_OPTIONS,
+        examples: [
+          { command: 'ibctl login live', does: 'log in; have the phone at hand' },
+          { command: 'ibctl login --timeout 5m --json live', does: 'for programs' },
+        ],
+        exits: UP_EXITS,
+      },
+      {
+        name: 'start',
+        summary: 'want a session up, also after a restart of the agent',
+        details: ORDER_DETAILS,
+        arguments: [SESSION],
+        options: ORDER_OPTIONS,
+        examples: [{ command: 'ibctl start paper', does: 'bring it up and follow it' }],
+        exits: UP_EXITS,
+      },
+      {
+        name: 'stop',
+        summary: 'close a session tidily and want it down',
+        details: [
+          'The gateway is asked to close, so that IBKR frees the session at once; it stays down until `ibctl start` or `ibctl login`.',
+          ...ORDER_DETAILS,
+        ],
+        arguments: [SESSION],
+        options: ORDER_OPTIONS,
+        examples: [{ command: 'ibctl stop live', does: 'close it' }],
+        exits: { [EXIT.ok]: 'the session is stopped (with --no-wait: the order is accepted)' },
+      },
+      {
+        name: 'restart',
+        summary: 'restart the gateway, without a second factor unless --cold',
+        details: [
+          'A warm restart takes up the login of the running gateway: no password, no second factor.',
+          'A cold one is a full login and normally asks for a second factor.',
+          ...ORDER_DETAILS,
+        ],
+        arguments: [SESSION],
+        options: [{ long: '--cold', description: 'end the login and log in anew' }, ...ORDER_OPTIONS],
+        examples: [
+          { command: 'ibctl restart live', does: 'a fresh gateway, no phone needed' },
+          { command: 'ibctl restart --cold live', does: 'a fresh login' },
+        ],
+        exits: UP_EXITS,
+      },
+    ],
+  },
+  {
+    title: 'Set up',
+    verbs: [
+      {
+        name: 'config',
+        summary: 'check and show the configuration; needs no agent',
+        arguments: [],
+        options: [],
+        examples: [],
+        verbs: [
+          {
+            name: 'check',
+            summary: 'check a configuration file and name every error with its line',
+            arguments: [
+              {
+                name: 'FILE',
+                required: false,
+                description: 'default: --config, else /etc/ib-agent/ib-agent.yaml',
+                value: 'path',
+              },
+            ],
+            options: [],
+            examples: [{ command: 'ibctl config check new.yaml && mv new.yaml /etc/ib-agent/ib-agent.yaml', does: 'check, then use' }],
+            exits: { [EXIT.ok]: 'no errors', [EXIT.failed]: 'errors, or the file cannot be read' },
+          },
+          {
+            name: 'show',
+            summary: 'show the configuration as it is understood, defaults filled in',
+            arguments: [
+              {
+                name: 'FILE',
+                required: false,
+                description: 'default: --config, else /etc/ib-agent/ib-agent.yaml',
+                value: 'path',
+              },
+            ],
+            options: [],
+            examples: [{ command: 'ibctl config show --json | jq .sessions', does: 'for programs' }],
+          },
+          {
+            name: 'schema',
+            summary: 'print the JSON Schema of the configuration, for editors',
+            arguments: [],
+            options: [],
+            examples: [{ command: 'ibctl config schema > ib-agent.schema.json', does: 'give it to an editor' }],
+          },
+        ],
+      },
+      {
+        name: 'completion',
+        summary: 'print the completion script of a shell',
+        arguments: [{ name: 'SHELL', required: true, description: 'the shell', value: ['bash', 'zsh', 'fish'] }],
+        options: [],
+        examples: [
+          { command: 'source <(ibctl completion bash)', does: 'for this shell' },
+          { command: 'ibctl completion fish > ~/.config/fish/completions/ibctl.fish', does: 'for good' },
+        ],
+      },
+    ],
+  },
+];
+
+/** Every verb with its full name (`config check`), in the order of help. */
+export function allVerbs(): readonly { readonly path: readonly string[]; readonly verb: VerbSpec }[] {
+  return GRAMMAR.flatMap((group) =>
+    group.verbs.flatMap((verb) =>
+      isGroup(verb)
+        ? verb.verbs.map((inner) => ({ path: [verb.name, inner.name], verb: inner }))
+        : [{ path: [verb.name], verb }],
+    ),
+  );
+}
+
+/** `-f, --follow` or `--timeout <DURATION>`. */
+export function optionFlags(option: OptionSpec): string {
+  const value = option.value === undefined ? '' : ` <${option.value.placeholder}>`;
+  return `${option.short === undefined ? '' : `${option.short}, `}${option.long}${value}`;
+}
+
+/** `ibctl login [options] [NAME]`. */
+export function usageLine(path: readonly string[], verb: VerbSpec): string {
+  const names = verb.arguments.map((argument) => (argument.required ? argument.name : `[${argument.name}]`));
+  return ['ibctl', ...path, '[options]', ...names].join(' ');
+}
