@@ -15,9 +15,12 @@ type Program = {
   readonly entry: string;
   /** What dist/bin/NAME starts. */
   readonly starts: string;
+  /** A source whose exports the main file gives to the parts. */
+  readonly exports?: string;
   /** Further bundles of the program: file name → entry. */
   readonly parts?: Readonly<Record<string, string>>;
   readonly options: BuildOptions;
+  readonly partOptions?: BuildOptions;
 };
 
 /**
@@ -28,14 +31,17 @@ const DAEMON: BuildOptions = {
   format: 'esm',
   external: ['koffi'],
   keepNames: true,
-  banner: { js: "import { createRequire as bundleRequire } from 'node:module'; const require = bundleRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as bundleRequire } from 'node:module'; const require = bundleRequire(import.meta.url);",
+  },
 };
 
 /**
  * ibctl is CommonJS, because importing Node's own modules into an ES module costs it a third of its start-up time, and split
  * by hand: zod and yaml are needed by `config` only, commander by help and odd command lines only. What the parts share by
- * identity (error classes) is a file of its own.
+ * identity, the error class, they take from the main file, which is loaded already.
  */
+const SHARED = 'src/protocol/errors.ts';
 const IBCTL: BuildOptions = {
   format: 'cjs',
   minify: true,
@@ -43,7 +49,6 @@ const IBCTL: BuildOptions = {
     separate({
       'src/cli/verbs/config.ts': './ibctl-config.cjs',
       'src/cli/program.ts': './ibctl-program.cjs',
-      'src/protocol/errors.ts': './ibctl-errors.cjs',
     }),
   ],
 };
@@ -53,12 +58,10 @@ export const PROGRAMS: readonly Program[] = [
     name: 'ibctl',
     entry: 'src/cli/main.ts',
     starts: 'ibctl.cjs',
-    parts: {
-      'ibctl-config.cjs': 'src/cli/verbs/config.ts',
-      'ibctl-program.cjs': 'src/cli/program.ts',
-      'ibctl-errors.cjs': 'src/protocol/errors.ts',
-    },
+    exports: SHARED,
+    parts: { 'ibctl-config.cjs': 'src/cli/verbs/config.ts', 'ibctl-program.cjs': 'src/cli/program.ts' },
     options: IBCTL,
+    partOptions: { ...IBCTL, plugins: [separate({ [SHARED]: './ibctl.cjs' })] },
   },
   { name: 'ib-agent', entry: 'src/agent/main.ts', starts: 'ib-agent.js', options: DAEMON },
   { name: 'ib-session', entry: 'src/launch/session-main.ts', starts: 'ib-session.js', options: DAEMON },
@@ -66,7 +69,16 @@ export const PROGRAMS: readonly Program[] = [
 ];
 
 /** Packages that must never come into the file that `ibctl status` loads. */
-const TOO_SLOW_FOR_STATUS = ['commander', 'zod', 'yaml', 'node-ipc', 'koffi', 'pino', 'execa', 'systeminformation'];
+const TOO_SLOW_FOR_STATUS = [
+  'commander',
+  'zod',
+  'yaml',
+  'node-ipc',
+  'koffi',
+  'pino',
+  'execa',
+  'systeminformation',
+];
 
 /** Also the mark by which a directory is known as made by this build. */
 const LICENCES_FILE = 'THIRD-PARTY-LICENSES.txt';
@@ -84,18 +96,45 @@ export async function buildRelease(outdir: string, names: readonly string[]): Pr
   // The .js files are ES modules wherever dist/ is copied to.
   writeFileSync(join(outdir, 'package.json'), '{"type":"module"}\n');
   const packages = new Set<string>();
-  for (const { name, entry, starts, parts, options } of programs) {
-    for (const [file, from] of Object.entries({ [starts]: entry, ...parts })) {
-      const metafile = await bundle(from, join(outdir, file), options);
-      const used = packagesIn(metafile);
-      if (file === 'ibctl.cjs') refuseSlowPackages(used);
-      for (const each of used) packages.add(each);
+  const daemons = programs.filter(({ options }) => options === DAEMON);
+  if (daemons.length > 0)
+    for (const each of packagesIn(await bundleTogether(daemons, outdir))) packages.add(each);
+  for (const program of programs) {
+    const { name, starts } = program;
+    writeStarter(outdir, name, starts);
+    if (program.options === DAEMON) continue;
+    const main = await bundle(mainEntry(program), join(outdir, starts), program.options);
+    if (name === 'ibctl') refuseSlowPackages(packagesIn(main));
+    for (const each of packagesIn(main)) packages.add(each);
+    for (const [file, source] of Object.entries(program.parts ?? {})) {
+      const part = await bundle(
+        { entryPoints: [source] },
+        join(outdir, file),
+        program.partOptions ?? program.options,
+      );
+      for (const each of packagesIn(part)) packages.add(each);
     }
-    const launcher = join(outdir, 'bin', name);
-    writeFileSync(launcher, launcherScript(name, starts));
-    chmodSync(launcher, 0o755);
   }
   writeFileSync(join(outdir, LICENCES_FILE), licences([...packages].sort()));
+}
+
+/** What these programs have in common, and what they load only when it is needed, goes into chunks/. */
+async function bundleTogether(programs: readonly Program[], outdir: string): Promise<Metafile> {
+  const { metafile } = await build({
+    ...DAEMON,
+    ...COMMON,
+    entryPoints: Object.fromEntries(programs.map(({ name, entry }) => [name, entry])),
+    outdir,
+    splitting: true,
+    chunkNames: 'chunks/[name]-[hash]',
+  });
+  return metafile;
+}
+
+function writeStarter(outdir: string, name: string, starts: string): void {
+  const starter = join(outdir, 'bin', name);
+  writeFileSync(starter, starterScript(name, starts));
+  chmodSync(starter, 0o755);
 }
 
 /** Removes what an earlier build left; a directory that is none of ours is not touched. */
@@ -106,19 +145,24 @@ function emptyOutput(outdir: string): void {
   rmSync(outdir, { recursive: true, force: true });
 }
 
-async function bundle(entry: string, outfile: string, options: BuildOptions): Promise<Metafile> {
-  const { metafile } = await build({
-    ...options,
-    absWorkingDir: ROOT,
-    entryPoints: [entry],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    target: 'node26',
-    legalComments: 'none',
-    logLevel: 'warning',
-    metafile: true,
-  });
+function mainEntry({ entry, exports }: Program): BuildOptions {
+  if (exports === undefined) return { entryPoints: [entry] };
+  const contents = `export * from './${exports}';\nimport './${entry}';\n`;
+  return { stdin: { contents, resolveDir: ROOT, sourcefile: 'entry.ts', loader: 'ts' } };
+}
+
+const COMMON = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  platform: 'node',
+  target: 'node26',
+  legalComments: 'none',
+  logLevel: 'warning',
+  metafile: true,
+} as const satisfies BuildOptions;
+
+async function bundle(entry: BuildOptions, outfile: string, options: BuildOptions): Promise<Metafile> {
+  const { metafile } = await build({ ...COMMON, ...options, ...entry, outfile, metafile: true });
   return metafile;
 }
 
@@ -138,17 +182,20 @@ function separate(files: Readonly<Record<string, string>>): Plugin {
 }
 
 function packagesIn({ inputs }: Metafile): Set<string> {
-  const names = Object.keys(inputs).map((path) => /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]);
+  const names = Object.keys(inputs).map(
+    (path) => /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1],
+  );
   return new Set(names.filter((name) => name !== undefined));
 }
 
 function refuseSlowPackages(used: ReadonlySet<string>): void {
   const slow = TOO_SLOW_FOR_STATUS.filter((name) => used.has(name));
-  if (slow.length > 0) throw new Error(`ibctl status would load ${slow.join(', ')}: import it where it is needed only`);
+  if (slow.length > 0)
+    throw new Error(`ibctl status would load ${slow.join(', ')}: import it where it is needed only`);
 }
 
 /** Starts a bundle with the Node that is pinned in package-lock.json, from the tree that dist/ stands in. */
-function launcherScript(name: string, starts: string): string {
+function starterScript(name: string, starts: string): string {
   return `#!/bin/sh
 self=$0
 [ -L "$self" ] && self=$(readlink -f "$self")
@@ -181,7 +228,8 @@ async function main(): Promise<void> {
   const known = PROGRAMS.map(({ name }) => name);
   const names = values.only ?? known;
   const unknown = names.filter((name) => !known.includes(name));
-  if (unknown.length > 0) throw new Error(`--only: expected one of ${known.join(', ')}, got ${unknown.join(', ')}`);
+  if (unknown.length > 0)
+    throw new Error(`--only: expected one of ${known.join(', ')}, got ${unknown.join(', ')}`);
   const outdir = resolve(positionals[0] ?? join(ROOT, 'dist'));
   await buildRelease(outdir, names);
   console.log(`built ${names.join(', ')} in ${relative(process.cwd(), outdir) || '.'}`);

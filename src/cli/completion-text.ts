@@ -1,4 +1,5 @@
 // Owns the completion scripts of bash, zsh and fish; all words come from the grammar, session names from the running agent.
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are expansions of the shell
 
 import { GLOBAL_OPTIONS, GRAMMAR, isGroup, type OptionSpec, type VerbSpec } from './grammar.ts';
 
@@ -19,7 +20,11 @@ export function completionScript(shell: Shell): string {
   }
 }
 
-type NamedVerb = { readonly path: readonly string[]; readonly verb: VerbSpec; readonly inner: readonly VerbSpec[] };
+type NamedVerb = {
+  readonly path: readonly string[];
+  readonly verb: VerbSpec;
+  readonly inner: readonly VerbSpec[];
+};
 
 function topVerbs(): readonly NamedVerb[] {
   return GRAMMAR.flatMap((group) =>
@@ -36,7 +41,9 @@ function leafVerbs(): readonly NamedVerb[] {
 }
 
 function optionWords(options: readonly OptionSpec[]): string {
-  return options.flatMap((option) => (option.short === undefined ? [option.long] : [option.short, option.long])).join(' ');
+  return options
+    .flatMap((option) => (option.short === undefined ? [option.long] : [option.short, option.long]))
+    .join(' ');
 }
 
 const HELP: OptionSpec = { long: '--help', short: '-h', description: 'print help' };
@@ -44,8 +51,11 @@ const HELP: OptionSpec = { long: '--help', short: '-h', description: 'print help
 // ---------------------------------------------------------------------------------------------------------------- bash
 
 function bashScript(): string {
-  const valued = [...new Map([...GLOBAL_OPTIONS, ...leafVerbs().flatMap(({ verb }) => verb.options)].map((o) => [o.long, o])).values()]
-    .filter((option) => option.value !== undefined);
+  const valued = [
+    ...new Map(
+      [...GLOBAL_OPTIONS, ...leafVerbs().flatMap(({ verb }) => verb.options)].map((o) => [o.long, o]),
+    ).values(),
+  ].filter((option) => option.value !== undefined);
   const patterns = (options: readonly OptionSpec[]) => optionWords(options).replaceAll(' ', '|');
   const paths = valued.filter((option) => option.value?.kind === 'path');
   const chosen = valued.filter((option) => option.value?.choices !== undefined);
@@ -71,18 +81,29 @@ function bashScript(): string {
     '  case $prev in',
     `    ${patterns(paths)}) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return ;;`,
     ...chosen.map(
-      (option) => `    ${patterns([option])}) COMPREPLY=($(compgen -W '${option.value?.choices?.join(' ')}' -- "$cur")); return ;;`,
+      (option) =>
+        `    ${patterns([option])}) COMPREPLY=($(compgen -W '${option.value?.choices?.join(' ')}' -- "$cur")); return ;;`,
     ),
     `    ${patterns(free)}) return ;;`,
     '  esac',
     '  local options arguments=',
     '  case $verb in',
-    `    '') options='${optionWords([...GLOBAL_OPTIONS, HELP])} --version'; arguments='${topVerbs().map(({ verb }) => verb.name).join(' ')} help' ;;`,
+    `    '') options='${optionWords([...GLOBAL_OPTIONS, HELP])} --version'; arguments='${topVerbs()
+      .map(({ verb }) => verb.name)
+      .join(' ')} help' ;;`,
     ...topVerbs()
       .filter(({ inner }) => inner.length > 0)
-      .map(({ verb, inner }) => `    '${verb.name}') options='${optionWords([...GLOBAL_OPTIONS, HELP])}'; arguments='${inner.map(({ name }) => name).join(' ')}' ;;`),
-    ...leafVerbs().map(({ path, verb }) => `    '${path.join(' ')}') options='${optionWords([...verb.options, ...GLOBAL_OPTIONS, HELP])}'; ${bashArgument(verb)} ;;`),
-    `    help) options=; arguments='${topVerbs().map(({ verb }) => verb.name).join(' ')}' ;;`,
+      .map(
+        ({ verb, inner }) =>
+          `    '${verb.name}') options='${optionWords([...GLOBAL_OPTIONS, HELP])}'; arguments='${inner.map(({ name }) => name).join(' ')}' ;;`,
+      ),
+    ...leafVerbs().map(
+      ({ path, verb }) =>
+        `    '${path.join(' ')}') options='${optionWords([...verb.options, ...GLOBAL_OPTIONS, HELP])}'; ${bashArgument(verb)} ;;`,
+    ),
+    `    help) options=; arguments='${topVerbs()
+      .map(({ verb }) => verb.name)
+      .join(' ')}' ;;`,
     '    *) return ;;',
     '  esac',
     '  if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "$options" -- "$cur")); else COMPREPLY+=($(compgen -W "$arguments" -- "$cur")); fi',
@@ -96,7 +117,8 @@ function bashArgument(verb: VerbSpec): string {
   const value = verb.arguments[0]?.value;
   if (value === undefined) return 'arguments=';
   if (value === 'session') return `[[ $cur == -* ]] || arguments=$(${SESSIONS_COMMAND})`;
-  if (value === 'path') return 'compopt -o filenames 2>/dev/null; [[ $cur == -* ]] || COMPREPLY=($(compgen -f -- "$cur"))';
+  if (value === 'path')
+    return 'compopt -o filenames 2>/dev/null; [[ $cur == -* ]] || COMPREPLY=($(compgen -f -- "$cur"))';
   return `arguments='${value.join(' ')}'`;
 }
 
@@ -109,7 +131,7 @@ function zshScript(): string {
     '_ibctl_sessions() {',
     '  local -a names',
     `  names=(\${(f)"$(${SESSIONS_COMMAND})"})`,
-    "  _describe -t sessions session names",
+    '  _describe -t sessions session names',
     '}',
     '_ibctl() {',
     '  local curcontext=$curcontext state line',
@@ -170,7 +192,9 @@ function zshArgument({ value, required }: VerbSpec['arguments'][number]): string
 function zshOption(option: OptionSpec): string[] {
   const text = `[${option.description.replaceAll(/[[\]\\]/g, '\\$&')}]${zshValue(option)}`;
   const names = option.short === undefined ? [option.long] : [option.short, option.long];
-  return names.map((name) => zshQuote(`(${names.join(' ')})${name}${option.value && name === option.long ? '=' : ''}${text}`));
+  return names.map((name) =>
+    zshQuote(`(${names.join(' ')})${name}${option.value && name === option.long ? '=' : ''}${text}`),
+  );
 }
 
 function zshValue({ value }: OptionSpec): string {
@@ -186,7 +210,9 @@ function zshQuote(text: string): string {
 // ---------------------------------------------------------------------------------------------------------------- fish
 
 function fishScript(): string {
-  const names = topVerbs().map(({ verb }) => verb.name).join(' ');
+  const names = topVerbs()
+    .map(({ verb }) => verb.name)
+    .join(' ');
   const lines = [
     '# fish completion of ibctl; made by: ibctl completion fish',
     'complete -c ibctl -f',
@@ -205,7 +231,10 @@ function fishScript(): string {
     ),
     ...leafVerbs().flatMap(({ path, verb }) => {
       const seen = path.map((name) => `__fish_seen_subcommand_from ${name}`).join('; and ');
-      return [...verb.options.map((option) => fishOption(option, seen)), ...verb.arguments.map((argument) => fishArgument(argument, seen))];
+      return [
+        ...verb.options.map((option) => fishOption(option, seen)),
+        ...verb.arguments.map((argument) => fishArgument(argument, seen)),
+      ];
     }),
   ];
   return `${lines.join('\n')}\n`;

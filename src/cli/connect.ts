@@ -1,6 +1,7 @@
 // Owns how a verb reaches the agent: which socket, with what patience, and which session name it may send.
 
 import { type ControlClient, connectControl } from '../control/client.ts';
+import { delay } from '../host/clock.ts';
 import { AgentError, type ErrorCode } from '../protocol/errors.ts';
 import { parseSessionName, SESSION_NAME_RULE, type SessionName } from '../protocol/session-name.ts';
 import { AGENT_VERSION } from '../protocol/version.ts';
@@ -16,7 +17,8 @@ const CONNECT_DEADLINE_MS = 5_000;
 /** How long an agent that is being restarted is waited for. */
 const RETRY_MS = 2_000;
 /** The same for somebody who is following something and would rather wait than be thrown out. */
-const PATIENT_RETRY_MS = 30_000;
+const PATIENCE_MS = 60_000;
+const PAUSE_MS = 250;
 
 /** Errors that pass when the agent is back. */
 const PASSING: ReadonlySet<ErrorCode> = new Set(['agent-unreachable', 'connection-lost', 'agent-stopping']);
@@ -49,9 +51,25 @@ export async function connectAgent(
   });
 }
 
-/** Connects again after the agent went away, with more patience. */
-export function reconnectAgent(context: CliContext, input: VerbInput): Promise<ControlClient> {
-  return connectAgent(context, input, { retryMs: PATIENT_RETRY_MS, deadlineMs: PATIENT_RETRY_MS + CONNECT_DEADLINE_MS });
+/**
+ * Connects again after the agent went away, with more patience: also while its whole runtime directory is gone, as in a restart
+ * of its unit. Rejects with the signal's reason when that is aborted.
+ */
+export async function reconnectAgent(
+  context: CliContext,
+  input: VerbInput,
+  signal: AbortSignal,
+): Promise<ControlClient> {
+  const { clock } = context;
+  const startMs = clock.monotonicMs();
+  for (;;) {
+    try {
+      return await connectAgent(context, input, { retryMs: 0 });
+    } catch (error) {
+      if (!isAgentAway(error) || clock.monotonicMs() - startMs > PATIENCE_MS) throw error;
+    }
+    await delay(clock, PAUSE_MS, signal);
+  }
 }
 
 /** `{session}` for the parameters of a call, or nothing when NAME was left out. Throws AgentError `invalid-params`. */

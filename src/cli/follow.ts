@@ -28,10 +28,17 @@ export type Following = {
 };
 
 /** Gives the order and shows progress until it ends; returns the exit code. */
-export async function followSession({ context, output, input }: VerbCall, following: Following): Promise<number> {
+export async function followSession(
+  { context, output, input }: VerbCall,
+  following: Following,
+): Promise<number> {
   let client = await connectAgent(context, input);
   const quiet = input.flag('--quiet');
-  const view: ProgressView = quiet ? SILENT : output.json ? jsonProgress(output) : new TextProgress(output, context.clock);
+  const view: ProgressView = quiet
+    ? SILENT
+    : output.json
+      ? jsonProgress(output)
+      : new TextProgress(output, context.clock);
   const end = new AbortController();
   let early: number | undefined;
   const endEarly = (exit: number) => {
@@ -68,7 +75,7 @@ export async function followSession({ context, output, input }: VerbCall, follow
         view.end();
         output.note(`${error.message}; connecting again`);
         client.close();
-        client = await reconnectAgent(context, input);
+        client = await reconnectAgent(context, input, end.signal);
         order = (again, options) => again.call('wait', { session, for: goal }, options);
       }
     }
@@ -82,17 +89,27 @@ export async function followSession({ context, output, input }: VerbCall, follow
   }
 }
 
-function tellOutcome(output: VerbCall['output'], following: Following, outcome: Outcome, quiet: boolean): ExitCode {
+function tellOutcome(
+  output: VerbCall['output'],
+  following: Following,
+  outcome: Outcome,
+  quiet: boolean,
+): ExitCode {
   const { session, reached } = outcome;
   if (output.json) output.jsonLine({ outcome });
   if (following.acceptOnly) {
-    if (!output.json && !quiet) output.line(`${session.session}: ${following.verb} accepted, now ${session.state}`);
+    if (!output.json && !quiet)
+      output.line(`${session.session}: ${following.verb} accepted, now ${session.state}`);
     return EXIT.ok;
   }
   if (reached) return EXIT.ok;
   const worst = session.conditions.find((condition) => condition.hint !== '');
   output.error(`${session.session} is ${progressText(session, fromWire(session.at))}`, worst?.hint);
-  return session.state === 'halted' || session.secondFactor !== null ? EXIT.operatorNeeded : EXIT.failed;
+  // The next try rings the phone again: without a person it ends the same way.
+  const missed = session.state === 'backing-off' && session.reason === 'second-factor-missed';
+  return session.state === 'halted' || session.secondFactor !== null || missed
+    ? EXIT.operatorNeeded
+    : EXIT.failed;
 }
 
 function tellEarlyEnd(
@@ -102,11 +119,18 @@ function tellEarlyEnd(
   last: Progress | undefined,
 ): number {
   const name = last === undefined ? '' : ` ${last.session}`;
-  const hint = following.goesOn === null ? undefined : `${following.goesOn}; watch it with: ibctl status --watch${name}`;
+  const hint =
+    following.goesOn === null ? undefined : `${following.goesOn}; watch it with: ibctl status --watch${name}`;
   if (exit === EXIT.timedOut) {
-    const state = last === undefined ? '' : `, ${last.session} is ${last.state}`;
     const after = formatDuration(following.timeoutMs ?? 0);
-    return output.failure(new AgentError('timed-out', `not done after ${after}${state}`, { hint }));
+    // Who waits in a script must know that more time alone does not help: a person is needed.
+    const needsPerson = last !== undefined && last.secondFactor !== null;
+    const state = last === undefined ? '' : `, ${last.session} is ${last.state}`;
+    return output.failure(
+      new AgentError(needsPerson ? 'second-factor-pending' : 'timed-out', `not done after ${after}${state}`, {
+        hint,
+      }),
+    );
   }
   if (hint !== undefined) output.note(hint);
   return exit;

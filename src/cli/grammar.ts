@@ -81,7 +81,10 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
     description: 'configuration file: read by `config`; other verbs find the control socket through it',
     value: { kind: 'path', placeholder: 'FILE' },
   },
-  { long: '--no-color', description: 'no colours; also with $NO_COLOR, TERM=dumb, or when the output is no terminal' },
+  {
+    long: '--no-color',
+    description: 'no colours; also with $NO_COLOR, TERM=dumb, or when the output is no terminal',
+  },
 ];
 
 const SESSION: ArgumentSpec = {
@@ -95,7 +98,8 @@ const ONE_OR_ALL: ArgumentSpec = { ...SESSION, description: 'session; all when l
 
 const TIMEOUT: OptionSpec = {
   long: '--timeout',
-  description: 'stop waiting after this long with exit code 5; what was started goes on',
+  description:
+    'stop waiting after this long, exit code 5 (6 while a second factor is pending); what was started goes on',
   value: { kind: 'duration', placeholder: 'DURATION' },
 };
 
@@ -137,14 +141,18 @@ export const GRAMMAR: readonly HelpGroup[] = [
         ],
         arguments: [ONE_OR_ALL],
         options: [
-          { long: '--watch', short: '-w', description: 'keep showing it; without a terminal, again at each change' },
+          {
+            long: '--watch',
+            short: '-w',
+            description: 'keep showing it; without a terminal, again at each change',
+          },
           { long: '--check', description: 'say by the exit code whether all is well' },
           { long: '--show-accounts', description: 'account ids in full (operators only)' },
         ],
         examples: [
           { command: 'ibctl status', does: 'all sessions' },
           { command: 'ibctl status --watch live', does: 'follow one session' },
-          { command: 'ibctl status --json | jq \'.sessions[] | {name, state}\'', does: 'for programs' },
+          { command: "ibctl status --json | jq '.sessions[] | {name, state}'", does: 'for programs' },
           { command: 'ibctl status --check >/dev/null || alert', does: 'for monitoring' },
         ],
         exits: {
@@ -156,7 +164,9 @@ export const GRAMMAR: readonly HelpGroup[] = [
       {
         name: 'events',
         summary: 'what happened: state changes, logins, second factors, faults',
-        details: ['Times are local; in JSON they are ISO 8601 UTC. With -f it survives a restart of the agent.'],
+        details: [
+          'Times are local; in JSON they are ISO 8601 UTC. With -f it survives a restart of the agent.',
+        ],
         arguments: [ONE_OR_ALL],
         options: [
           { long: '--follow', short: '-f', description: 'go on with new events as they come' },
@@ -174,7 +184,10 @@ export const GRAMMAR: readonly HelpGroup[] = [
         ],
         examples: [
           { command: 'ibctl events --since 2h live', does: 'the last two hours of one session' },
-          { command: 'ibctl events -f --json | while read -r event; do ...; done', does: 'one JSON object a line' },
+          {
+            command: 'ibctl events -f --json | while read -r event; do ...; done',
+            does: 'one JSON object a line',
+          },
         ],
       },
       {
@@ -301,7 +314,12 @@ export const GRAMMAR: readonly HelpGroup[] = [
               },
             ],
             options: [],
-            examples: [{ command: 'ibctl config check new.yaml && mv new.yaml /etc/ib-agent/ib-agent.yaml', does: 'check, then use' }],
+            examples: [
+              {
+                command: 'ibctl config check new.yaml && mv new.yaml /etc/ib-agent/ib-agent.yaml',
+                does: 'check, then use',
+              },
+            ],
             exits: { [EXIT.ok]: 'no errors', [EXIT.failed]: 'errors, or the file cannot be read' },
           },
           {
@@ -323,14 +341,18 @@ export const GRAMMAR: readonly HelpGroup[] = [
             summary: 'print the JSON Schema of the configuration, for editors',
             arguments: [],
             options: [],
-            examples: [{ command: 'ibctl config schema > ib-agent.schema.json', does: 'give it to an editor' }],
+            examples: [
+              { command: 'ibctl config schema > ib-agent.schema.json', does: 'give it to an editor' },
+            ],
           },
         ],
       },
       {
         name: 'completion',
         summary: 'print the completion script of a shell',
-        arguments: [{ name: 'SHELL', required: true, description: 'the shell', value: ['bash', 'zsh', 'fish'] }],
+        arguments: [
+          { name: 'SHELL', required: true, description: 'the shell', value: ['bash', 'zsh', 'fish'] },
+        ],
         options: [],
         examples: [
           { command: 'source <(ibctl completion bash)', does: 'for this shell' },

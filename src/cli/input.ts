@@ -89,7 +89,8 @@ function readValue(option: OptionSpec, text: string, now: number): Value {
     case 'moment':
       return parseMoment(text, now) ?? raise(wrong(option, text, MOMENT_RULE));
     case 'count':
-      if (!/^\d{1,5}$/.test(text) || Number(text) > 10_000) throw wrong(option, text, 'a number from 0 to 10000');
+      if (!/^\d{1,5}$/.test(text) || Number(text) > 10_000)
+        throw wrong(option, text, 'a number from 0 to 10000');
       return Number(text);
   }
 }

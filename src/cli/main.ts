@@ -14,14 +14,17 @@ function errorCode(error: unknown): unknown {
 /** What a shell reports for a process that SIGPIPE ended: the reader of the output went away. */
 const BROKEN_PIPE_EXIT = 141;
 
+/** Something was left to Node's stream objects, which write it when the reader has room. */
+let waitsForReader = false;
+
 /**
  * A standard stream, written without opening Node's stream object, which costs start-up time. A full pipe that does not block
  * (EAGAIN) is left to that object, which waits; from then on everything goes through it, so that the order stays.
  */
 function sinkOf(descriptor: 1 | 2): TextSink {
   const isTty = isatty(descriptor);
-  const stream = () => (descriptor === 1 ? process.stdout : process.stderr);
   let buffered = false;
+  const stream = () => (descriptor === 1 ? process.stdout : process.stderr);
   const exitIfClosed = (error: unknown) => {
     if (errorCode(error) !== 'EPIPE') throw error;
     process.exit(BROKEN_PIPE_EXIT);
@@ -29,6 +32,7 @@ function sinkOf(descriptor: 1 | 2): TextSink {
   const writeBuffered = (bytes: Uint8Array) => {
     if (!buffered) stream().on('error', exitIfClosed);
     buffered = true;
+    waitsForReader = true;
     stream().write(bytes);
   };
   return {
@@ -57,7 +61,10 @@ function interruptionOf(): () => AbortSignal {
     if (signal !== undefined) return signal;
     const controller = new AbortController();
     signal = controller.signal;
-    for (const [name, exit] of [['SIGINT', 130], ['SIGTERM', 143]] as const) {
+    for (const [name, exit] of [
+      ['SIGINT', 130],
+      ['SIGTERM', 143],
+    ] as const) {
       // `once`: a second signal ends the process at once.
       process.once(name, () => controller.abort(exit));
     }
@@ -78,4 +85,6 @@ const context: CliContext = {
 // No top-level await: the release bundle is CommonJS, which starts faster.
 runIbctl(context).then((exit) => {
   process.exitCode = exit;
+  // Everything is written: leaving now spares the tear-down of the event loop and of V8's heap.
+  if (!waitsForReader) process.exit();
 });

@@ -1,6 +1,6 @@
 // Owns everything ibctl writes: lines and JSON on stdout, errors with their hints on stderr, colours.
 
-import { AgentError, ERROR_CODES, EXIT, type ErrorCode, type ExitCode } from '../protocol/errors.ts';
+import { AgentError, ERROR_CODES, type ErrorCode, EXIT, type ExitCode } from '../protocol/errors.ts';
 import type { CliContext } from './context.ts';
 import { printable } from './table.ts';
 
@@ -82,7 +82,8 @@ export class Output {
 
   error(message: string, hint?: string): void {
     this.note(`${this.#paintNote('red', 'error:')} ${printableLines(message)}`);
-    if (hint !== undefined && hint !== '') this.note(`${this.#paintNote('cyan', 'hint:')} ${printableLines(hint)}`);
+    if (hint !== undefined && hint !== '')
+      this.note(`${this.#paintNote('cyan', 'hint:')} ${printableLines(hint)}`);
   }
 
   #paintNote(style: Style, text: string): string {

@@ -1,6 +1,13 @@
 // Owns the reading of plain command lines without commander, whose loading would cost `ibctl status` a third of its time.
 
-import { GLOBAL_OPTIONS, GRAMMAR, isGroup, type OptionSpec, type VerbGroup, type VerbSpec } from './grammar.ts';
+import {
+  GLOBAL_OPTIONS,
+  GRAMMAR,
+  isGroup,
+  type OptionSpec,
+  type VerbGroup,
+  type VerbSpec,
+} from './grammar.ts';
 import type { RawCall } from './input.ts';
 
 /**
@@ -46,5 +53,7 @@ export function parsePlain(argv: readonly string[]): RawCall | null {
 }
 
 function findOption(name: string, verb: VerbSpec | null): OptionSpec | undefined {
-  return [...GLOBAL_OPTIONS, ...(verb?.options ?? [])].find(({ long, short }) => name === long || name === short);
+  return [...GLOBAL_OPTIONS, ...(verb?.options ?? [])].find(
+    ({ long, short }) => name === long || name === short,
+  );
 }

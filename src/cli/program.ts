@@ -70,7 +70,10 @@ function buildProgram(output: Output, onCall: OnCall): Command {
 }
 
 function toGroup(spec: VerbGroup, program: Command, output: Output, onCall: OnCall): Command {
-  const command = new Command(spec.name).copyInheritedSettings(program).description(spec.summary).usage('VERB');
+  const command = new Command(spec.name)
+    .copyInheritedSettings(program)
+    .description(spec.summary)
+    .usage('VERB');
   for (const verb of spec.verbs) {
     command.addCommand(toCommand(verb, [spec.name, verb.name], program, output, onCall));
   }
@@ -88,7 +91,9 @@ function toCommand(
   for (const argument of spec.arguments) command.argument(argumentSyntax(argument), argument.description);
   for (const option of spec.options) command.addOption(toOption(option));
   command.addHelpText('after', () => afterText(spec, output));
-  command.action(() => onCall({ path, verb: spec, arguments: command.args, options: optionsOf(spec, command) }));
+  command.action(() =>
+    onCall({ path, verb: spec, arguments: command.args, options: optionsOf(spec, command) }),
+  );
   return command;
 }
 
@@ -120,7 +125,10 @@ function usageErrorOf(error: CommanderError, argv: readonly string[]): AgentErro
   const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
   if (error.code === 'commander.help') {
     const unknown = argv[0] === 'help' ? argv[1] : undefined;
-    return usageError(unknown === undefined ? 'a verb is missing' : `unknown verb '${unknown}'`, 'see: ibctl --help');
+    return usageError(
+      unknown === undefined ? 'a verb is missing' : `unknown verb '${unknown}'`,
+      'see: ibctl --help',
+    );
   }
   const verb = GRAMMAR.flatMap((group) => group.verbs).find(({ name }) => argv.includes(name));
   const see = `see: ibctl ${verb === undefined ? '' : `${verb.name} `}--help`;
@@ -144,7 +152,9 @@ function exampleText(examples: readonly Example[], output: Output): string {
 
 function exitText(output: Output, spec?: VerbSpec): string {
   const own: Readonly<Partial<Record<number, string>>> = spec?.exits ?? {};
-  const rows = EXIT_MEANINGS.filter(([code]) => spec === undefined || code !== EXIT.degraded || own[code] !== undefined);
+  const rows = EXIT_MEANINGS.filter(
+    ([code]) => spec === undefined || code !== EXIT.degraded || own[code] !== undefined,
+  );
   const pairs = rows.map(([code, meaning]) => [String(code), own[code] ?? meaning] as const);
   return [output.paint('bold', 'Exit codes:'), ...renderPairs(pairs, output.columns, '  ')].join('\n');
 }

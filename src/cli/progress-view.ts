@@ -12,7 +12,7 @@ const INDENT = ' '.repeat(8);
 
 export type ProgressView = {
   show(progress: Progress): void;
-  /** Ends the running line; nothing may be shown afterwards. */
+  /** Ends a line that is still being rewritten, so that other text can follow. */
   end(): void;
 };
 

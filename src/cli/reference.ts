@@ -21,7 +21,10 @@ export function cliReference(): string {
     '`ibctl` talks to `ib-agent` over its control socket. Every verb has `--json` and `--help`.',
     table(['verb', 'does'], overview()),
     '## Options of all verbs',
-    optionTable([...GLOBAL_OPTIONS, { long: '--help', short: '-h', description: 'print help; also: `ibctl help VERB`' }]),
+    optionTable([
+      ...GLOBAL_OPTIONS,
+      { long: '--help', short: '-h', description: 'print help; also: `ibctl help VERB`' },
+    ]),
     '`ibctl --version` prints the version.',
     '## Exit codes',
     table(
@@ -59,7 +62,12 @@ function verbSection(path: readonly string[], verb: VerbSpec): string[] {
     ...(verb.details ?? []),
   ];
   if (verb.arguments.length > 0) {
-    parts.push(table(['argument', 'is'], verb.arguments.map((argument) => [`\`${argument.name}\``, argumentText(argument)])));
+    parts.push(
+      table(
+        ['argument', 'is'],
+        verb.arguments.map((argument) => [`\`${argument.name}\``, argumentText(argument)]),
+      ),
+    );
   }
   if (verb.options.length > 0) parts.push(optionTable(verb.options));
   if (verb.exits !== undefined) {
@@ -71,13 +79,17 @@ function verbSection(path: readonly string[], verb: VerbSpec): string[] {
     );
   }
   if (verb.examples.length > 0) {
-    parts.push(['```sh', ...verb.examples.map(({ command, does }) => `${command}   # ${does}`), '```'].join('\n'));
+    parts.push(
+      ['```sh', ...verb.examples.map(({ command, does }) => `${command}   # ${does}`), '```'].join('\n'),
+    );
   }
   return parts;
 }
 
 function argumentText({ description, value }: ArgumentSpec): string {
-  return typeof value === 'string' ? description : `${description}: ${value.map((each) => `\`${each}\``).join(', ')}`;
+  return typeof value === 'string'
+    ? description
+    : `${description}: ${value.map((each) => `\`${each}\``).join(', ')}`;
 }
 
 function optionTable(options: readonly OptionSpec[]): string {
@@ -88,13 +100,15 @@ function optionTable(options: readonly OptionSpec[]): string {
 }
 
 function optionText({ description, value }: OptionSpec): string {
-  const choices = value?.choices === undefined ? '' : `: ${value.choices.map((choice) => `\`${choice}\``).join(', ')}`;
+  const choices =
+    value?.choices === undefined ? '' : `: ${value.choices.map((choice) => `\`${choice}\``).join(', ')}`;
   const fallback = value?.default === undefined ? '' : ` (default: \`${value.default}\`)`;
   return `${description}${choices}${fallback}`;
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(head), `|${head.map(() => '---').join('|')}|`, ...rows.map(line)].join('\n');
 }
 

@@ -1,6 +1,13 @@
 // Owns how sessions look to a person: the status table, the lines under it, and the words for states and second factors.
 
-import type { Condition, NextStep, Progress, SecondFactor, SessionStatus, Status } from '../protocol/methods.ts';
+import type {
+  Condition,
+  NextStep,
+  Progress,
+  SecondFactor,
+  SessionStatus,
+  Status,
+} from '../protocol/methods.ts';
 import type { SecondFactorMethod, SessionStateName, Severity } from '../protocol/states.ts';
 import type { Paint, Style } from './output.ts';
 import { type Column, displayWidth, printable, renderTable, wrap } from './table.ts';
@@ -78,7 +85,9 @@ export function renderStatus(status: Status, layout: Layout): string {
     lines.push('no session is configured');
     return `${lines.join('\n')}\n`;
   }
-  const table = renderTable(statusColumns(sessions, layout), layout.columns, (text) => layout.paint('bold', text));
+  const table = renderTable(statusColumns(sessions, layout), layout.columns, (text) =>
+    layout.paint('bold', text),
+  );
   lines.push(...table.lines);
   const room = table.shown.get('NEXT') ?? 0;
   for (const session of sessions) {
@@ -96,9 +105,12 @@ function headLine({ agent, sessions }: Status, { now }: Layout): string {
 
 function hostLine(host: Status['agent']['host']): string {
   const parts: string[] = [];
-  if (host.load1 !== null) parts.push(`load ${host.load1.toFixed(2)}${host.cpus === null ? '' : ` on ${host.cpus} cpus`}`);
-  if (host.memoryAvailableBytes !== null) parts.push(`memory ${free(host.memoryAvailableBytes, host.memoryTotalBytes)}`);
-  if (host.diskAvailableBytes !== null) parts.push(`disk ${free(host.diskAvailableBytes, host.diskTotalBytes)}`);
+  if (host.load1 !== null)
+    parts.push(`load ${host.load1.toFixed(2)}${host.cpus === null ? '' : ` on ${host.cpus} cpus`}`);
+  if (host.memoryAvailableBytes !== null)
+    parts.push(`memory ${free(host.memoryAvailableBytes, host.memoryTotalBytes)}`);
+  if (host.diskAvailableBytes !== null)
+    parts.push(`disk ${free(host.diskAvailableBytes, host.diskTotalBytes)}`);
   return parts.length === 0 ? '' : `host: ${parts.join(', ')}`;
 }
 
@@ -128,8 +140,12 @@ function statusColumns(sessions: readonly SessionStatus[], layout: Layout): read
         column('ACCOUNTS', 21, ({ api }) => (api.accounts.length === 0 ? '-' : api.accounts.join(','))),
         column('VERSION', 24, ({ process }) => process.gatewayVersion ?? '-'),
         column('PID', 26, ({ process }) => (process.pid === null ? '-' : String(process.pid))),
-        column('MEMORY', 22, ({ process }) => (process.rssBytes === null ? '-' : formatBytes(process.rssBytes))),
-        column('CPU', 23, ({ process }) => (process.cpuPercent === null ? '-' : `${process.cpuPercent.toFixed(1)}%`)),
+        column('MEMORY', 22, ({ process }) =>
+          process.rssBytes === null ? '-' : formatBytes(process.rssBytes),
+        ),
+        column('CPU', 23, ({ process }) =>
+          process.cpuPercent === null ? '-' : `${process.cpuPercent.toFixed(1)}%`,
+        ),
         column('LOGINS 24H', 25, ({ ledger }) => String(ledger.logins24h)),
       ]
     : [];
@@ -155,7 +171,9 @@ function statusColumns(sessions: readonly SessionStatus[], layout: Layout): read
 
 function nextCell({ secondFactor, next }: SessionStatus, { now }: Layout): string {
   if (secondFactor !== null) return `${formatDuration(fromWire(secondFactor.deadline) - now)} left`;
-  return next === null ? '-' : `${NEXT_SHORT[next.kind] ?? next.kind} ${formatComing(fromWire(next.at), now)}`;
+  return next === null
+    ? '-'
+    : `${NEXT_SHORT[next.kind] ?? next.kind} ${formatComing(fromWire(next.at), now)}`;
 }
 
 /** The port, and whether the API answers: `ok`, `down`, or `-` when nobody knows. */
@@ -184,7 +202,8 @@ function sessionDetails(session: SessionStatus, layout: Layout, nextIsInTable: b
   };
   if (session.secondFactor !== null) {
     add(`second factor: ${secondFactorText(session.secondFactor, layout.now)}`, 'yellow');
-    if (session.secondFactor.method === 'ib-key') hint('approve the notification of IBKR Mobile on the phone');
+    if (session.secondFactor.method === 'ib-key')
+      hint('approve the notification of IBKR Mobile on the phone');
   }
   const stuck = session.state === 'halted' || session.state === 'backing-off';
   if (stuck) {
@@ -195,7 +214,10 @@ function sessionDetails(session: SessionStatus, layout: Layout, nextIsInTable: b
     add(`next: ${nextText(session.next, layout.now)} (${session.next.why})`);
   }
   if (session.ledger.blockedUntil !== null && fromWire(session.ledger.blockedUntil) > layout.now) {
-    add(`login budget: next login allowed ${formatComing(fromWire(session.ledger.blockedUntil), layout.now)}`, 'yellow');
+    add(
+      `login budget: next login allowed ${formatComing(fromWire(session.ledger.blockedUntil), layout.now)}`,
+      'yellow',
+    );
   }
   for (const condition of session.conditions) {
     add(conditionText(condition, layout.now), SEVERITY_STYLES[condition.severity]);

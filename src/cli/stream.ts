@@ -17,17 +17,22 @@ export async function readStream(
   const { context, output, input } = call;
   let client = await connectAgent(context, input);
   const interruption = context.interruption();
-  for (;;) {
-    try {
-      await read(client, interruption);
-      return EXIT.ok;
-    } catch (error) {
-      if (interruption.aborted) return Number(interruption.reason);
-      if (!follow || !isAgentAway(error)) throw error;
-      output.note(`${error.message}; connecting again`);
-    } finally {
+  try {
+    for (;;) {
+      try {
+        await read(client, interruption);
+        return EXIT.ok;
+      } catch (error) {
+        if (interruption.aborted || !follow || !isAgentAway(error)) throw error;
+        output.note(`${error.message}; connecting again`);
+      }
       client.close();
+      client = await reconnectAgent(context, input, interruption);
     }
-    client = await reconnectAgent(context, input);
+  } catch (error) {
+    if (!interruption.aborted) throw error;
+    return Number(interruption.reason);
+  } finally {
+    client.close();
   }
 }

@@ -157,7 +157,9 @@ function fit(sized: readonly Sized[], width: number): readonly Sized[] {
   const total = sized.reduce((sum, entry) => sum + entry.width + GAP, -GAP);
   if (total <= width) return sized;
   const over = total - width;
-  const cuttable = sized.find((entry) => entry.column.least !== undefined && entry.width - over >= entry.column.least);
+  const cuttable = sized.find(
+    (entry) => entry.column.least !== undefined && entry.width - over >= entry.column.least,
+  );
   if (cuttable !== undefined) {
     return sized.map((entry) => (entry === cuttable ? { ...entry, width: entry.width - over } : entry));
   }
@@ -170,8 +172,14 @@ function fit(sized: readonly Sized[], width: number): readonly Sized[] {
 }
 
 /** Two columns without a head, as in lists of names and meanings; the second wraps. */
-export function renderPairs(pairs: readonly (readonly [string, string])[], width: number, indent = ''): string[] {
+export function renderPairs(
+  pairs: readonly (readonly [string, string])[],
+  width: number,
+  indent = '',
+): string[] {
   const left = Math.max(0, ...pairs.map(([name]) => displayWidth(name)));
   const rest = indent + ' '.repeat(left + GAP);
-  return pairs.flatMap(([name, text]) => wrap(text, width, `${indent}${pad(name, left)}${' '.repeat(GAP)}`, rest));
+  return pairs.flatMap(([name, text]) =>
+    wrap(text, width, `${indent}${pad(name, left)}${' '.repeat(GAP)}`, rest),
+  );
 }

@@ -33,7 +33,8 @@ export function durationRule(): string {
 export function parseMoment(text: string, now: number): number | null {
   const ago = parseDuration(text);
   if (ago !== null) return now - ago;
-  if (!/^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/.test(text)) return null;
+  if (!/^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/.test(text))
+    return null;
   // Date.parse takes a bare date as UTC but a date with a time as local; people mean local in both cases.
   const at = Date.parse(text.length === 10 ? `${text}T00:00` : text.replace(' ', 'T'));
   return Number.isNaN(at) ? null : at;

@@ -1,6 +1,6 @@
 // Owns the configuration's schema as JSON Schema: for editors, for the generated texts, and for what is known of keys.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { configSchema } from './schema.ts';
 
 /** JSON Schema (2020-12) as far as it is used here. `restart` is ours: when a change takes effect. */

@@ -3,7 +3,7 @@
 import { DURATION_PATTERN } from './duration.ts';
 import { findRefusedSetting, REFUSED_IBC_SETTINGS, type RefusedIbcSetting } from './ibc-settings.ts';
 import { isSection, type JsonSchema, schemaOfFile } from './json-schema.ts';
-import { findNearest } from './nearest.ts';
+import { findNearest } from '../protocol/nearest.ts';
 import type { Path } from './yaml-source.ts';
 
 export type UnknownKey = {

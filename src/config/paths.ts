@@ -19,7 +19,7 @@ export function agentPaths(roots: Roots) {
     launchOrders: join(runtime, 'launch'),
     ledger: join(state, 'ledger.json'),
     desired: join(state, 'desired.json'),
-    lock: join(state, 'lock'),
+    compileCache: join(state, 'compile-cache'),
   } as const;
 }
 

@@ -1,6 +1,6 @@
 // Owns the one schema of the configuration file: keys, types, bounds, defaults, and the text that explains each.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { SESSION_NAME_PATTERN, SESSION_NAME_RULE } from '../protocol/session-name.ts';
 import { DURATION_PATTERN, parseDuration } from './duration.ts';
 import { IBC_SETTINGS, type IbcSetting, TIME_OF_DAY_PATTERN } from './ibc-settings.ts';

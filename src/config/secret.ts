@@ -1,8 +1,12 @@
 // Owns the one type that a user name or password travels in: it never prints itself.
 
-import { inspect } from 'node:util';
-
 const HIDDEN = '[secret]';
+
+/**
+ * util.inspect.custom by its registered name: importing node:util as a module reads process.stderr, which sets O_NONBLOCK on
+ * descriptor 2, and a launcher would pass that on to the JVM.
+ */
+const INSPECT: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 
 /** Text that shows as `[secret]` in templates, JSON, logs and debuggers; only {@link Secret.reveal} gives it away. */
 export class Secret {
@@ -33,7 +37,7 @@ export class Secret {
     return 'Secret';
   }
 
-  [inspect.custom](): string {
+  [INSPECT](): string {
     return HIDDEN;
   }
 }

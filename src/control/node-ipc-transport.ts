@@ -170,7 +170,10 @@ class NodeIpcPeer implements Peer {
     this.#closing = true;
     this.#blame('dropped');
     this.#closeTimer = this.#parts.clock.after(this.#parts.closeTimeoutMs, () => this.#socket.destroy());
-    this.#socket.destroySoon();
+    this.#socket.end();
+    // Reading goes on, into nothing: to a socket that is closed with something unread in it the peer's next write fails, and
+    // it loses the answer that waits for it (unix(7) gives ECONNRESET or EPIPE).
+    this.#socket.resume();
   }
 
   /** Ends the connection at once; what was not read by the peer is lost. */

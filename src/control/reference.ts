@@ -1,6 +1,6 @@
 // Owns the text of docs/protocol.md, from the tables of methods and errors and the limits that the agent applies.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ClientMessage, ServerMessage } from '../protocol/envelope.ts';
 import { ERROR_CODES } from '../protocol/errors.ts';
 import { METHODS } from '../protocol/methods.ts';

@@ -1,7 +1,7 @@
 // Owns one connection's conversation: hello, requests, streams, cancel, and the turning of errors into their wire form.
 
 import { randomUUID } from 'node:crypto';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Access, ServerMessage } from '../protocol/envelope.ts';
 import { AgentError } from '../protocol/errors.ts';
 import {
@@ -13,7 +13,7 @@ import {
 } from '../protocol/methods.ts';
 import { AGENT_VERSION, PROTOCOL_VERSION } from '../protocol/version.ts';
 import { type Actor, refuseOperation } from './actor.ts';
-import { findNearest } from './nearest.ts';
+import { findNearest } from '../protocol/nearest.ts';
 import type { Peer } from './transport.ts';
 
 /** Where the control socket reports; pino's loggers fit. Neither parameters nor results are ever in it. */
@@ -61,8 +61,6 @@ export type Conversation = {
   abandon(): void;
   /** Answers every running call with the error and takes no more. */
   shutDown(error: AgentError): void;
-  /** Whether hello has been said. */
-  readonly greeted: boolean;
 };
 
 const MAX_REQUESTS = 64;
@@ -273,9 +271,6 @@ export function converse(peer: Peer, admitted: Admitted, options: RouterOptions)
         request.answer({ kind: 'response', id, error: error.toWire() });
         request.abort.abort(error);
       }
-    },
-    get greeted() {
-      return actor !== null;
     },
   };
 }

@@ -40,8 +40,6 @@ export const SERVER_LIMITS: ServerLimits = {
   maxRequestsPerConnection: 64,
 };
 
-/** A refused peer is given this long to send its hello, which says that it will read; closing before would lose it the reason. */
-const REFUSAL_LINGER_MS = 2_000;
 /** Room in the listening socket for peers that are told why they are not served. */
 const REFUSED_AT_ONCE = 64;
 
@@ -76,6 +74,8 @@ export async function startControlServer(options: ControlServerOptions): Promise
   const admission = new Admission(options, limits);
   const peers = new Set<Peer>();
   const conversations = new Map<Peer, Conversation>();
+  /** Settled while stopping, when the last peer is gone. */
+  const drained = Promise.withResolvers<void>();
   let stopping: Promise<void> | null = null;
 
   const socket = await listenControlSocket(options.place, clock);
@@ -84,7 +84,10 @@ export async function startControlServer(options: ControlServerOptions): Promise
   socket.server.on('drop', () => log.warn({}, 'a control connection was dropped: too many are open'));
   transport.listen(socket.server, (peer) => {
     peers.add(peer);
-    peer.onClose(() => peers.delete(peer));
+    peer.onClose(() => {
+      peers.delete(peer);
+      if (stopping !== null && peers.size === 0) drained.resolve();
+    });
     const timer = clock.after(limits.helloTimeoutMs, () => {
       log.warn(
         { uid: peer.credentials?.uid, pid: peer.credentials?.pid },
@@ -112,14 +115,14 @@ export async function startControlServer(options: ControlServerOptions): Promise
           }
         });
         peer.onMessage((message) => {
+          // Whatever the first message is, it makes the peer a greeted or a refused one.
+          timer.cancel();
           conversation.receive(message);
-          if (conversation.greeted) timer.cancel();
         });
       })
       .catch((error: unknown) => turnAway(peer, error));
   });
 
-  /** Says why and closes once the peer shows by its hello that it listens. */
   function turnAway(peer: Peer, error: unknown): void {
     const refusal =
       error instanceof AgentError
@@ -131,10 +134,8 @@ export async function startControlServer(options: ControlServerOptions): Promise
       { err: error, uid: peer.credentials?.uid, pid: peer.credentials?.pid },
       `control connection refused: ${refusal.message}`,
     );
-    const timer = clock.after(REFUSAL_LINGER_MS, () => peer.close());
-    peer.onClose(() => timer.cancel());
     peer.send({ kind: 'refused', error: refusal.toWire() });
-    peer.onMessage(() => peer.close());
+    peer.close();
   }
 
   async function stop(): Promise<void> {
@@ -143,9 +144,10 @@ export async function startControlServer(options: ControlServerOptions): Promise
       hint: 'it may be restarting: try again',
     });
     for (const conversation of conversations.values()) conversation.shutDown(error);
-    // Closing hands what was just sent to the kernel first; whoever has not read it by closeTimeoutMs is dropped there.
     for (const peer of peers) peer.close();
     admission.close();
+    // At most closeTimeoutMs of the transport: it gives no peer longer.
+    if (peers.size > 0) await drained.promise;
     await closing;
   }
 

@@ -15,7 +15,7 @@ export interface Peer {
    * to a peer that is gone nothing is sent.
    */
   send(message: unknown): void;
-  /** Closes once what was sent has been handed to the kernel, or has been given up on. Idempotent. */
+  /** Ends the connection: what was sent is still delivered, what comes is ignored, and the peer has a while to close its side. Idempotent. */
   close(): void;
   /** Nothing is read from the peer before this is called; once only. */
   onMessage(listener: (message: unknown) => void): void;
@@ -38,7 +38,7 @@ export type TransportLimits = {
   readonly maxPendingBytes: number;
   /** The same over all peers; when it is passed, the peer with most waiting is dropped. */
   readonly maxTotalPendingBytes: number;
-  /** How long a peer that is being closed may take to read what was sent to it before. */
+  /** How long a peer that is being closed may take to read what was sent to it, and to close its side. */
   readonly closeTimeoutMs: number;
 };
 

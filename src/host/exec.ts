@@ -91,8 +91,8 @@ export const LONGEST_LINE = 64 * 1024;
 const DRAIN_MS = 2_000;
 
 /**
- * Starts a program without a shell, stdin being /dev/null. It is sent SIGTERM when this process exits first.
- * A program that cannot be started is an ending with `error`, not an exception.
+ * Starts a program without a shell, stdin being /dev/null, apart from this process's terminal. What becomes of it when
+ * this process exits first is the caller's care. A program that cannot be started is an ending with `error`, not an exception.
  */
 export function spawnChild(file: string, args: readonly string[], options: SpawnOptions): Child {
   const subprocess = execa(file, [...args], {
@@ -101,7 +101,9 @@ export function spawnChild(file: string, args: readonly string[], options: Spawn
     extendEnv: false,
     buffer: false,
     reject: false,
-    cleanup: true,
+    cleanup: false,
+    // A session of its own: Ctrl-C in the agent's terminal must reach the agent only, which then closes things tidily.
+    detached: true,
     // Our own callers decide when SIGTERM was not enough; execa would send SIGKILL after five seconds.
     forceKillAfterDelay: false,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),

@@ -12,9 +12,9 @@ export interface GroupDatabase {
   lookUp(uid: number, among: readonly string[]): Promise<UserGroups>;
 }
 
-const FIRST_RECORD_ROOM = 16 * 1024;
+const FIRST_RECORD_BYTES = 16 * 1024;
 /** A group entry lists its members; directories have groups with many thousands. */
-const MOST_RECORD_ROOM = 16 * 1024 * 1024;
+const MOST_RECORD_BYTES = 16 * 1024 * 1024;
 const ERANGE = 34;
 /** NGROUPS_MAX of Linux: nobody has more. */
 const MOST_GROUPS = 65_536;
@@ -33,17 +33,26 @@ type Bindings = {
  * connection on, without a new login. The calls run on the thread pool because NSS may ask a network directory.
  */
 export class NssGroupDatabase implements GroupDatabase {
+  readonly #recordBytes: number;
+  readonly #groupRoom: number;
+
+  /** Sizes of the first buffers; they grow where an entry does not fit. */
+  constructor(room: { readonly recordBytes?: number; readonly groups?: number } = {}) {
+    this.#recordBytes = room.recordBytes ?? FIRST_RECORD_BYTES;
+    this.#groupRoom = room.groups ?? FIRST_GROUP_ROOM;
+  }
+
   async lookUp(uid: number, among: readonly string[]): Promise<UserGroups> {
     const { getpwuid, getgrnam, getgrouplist } = bindings();
     const user: PasswdRecord = {};
-    if (!(await fetchRecord(getpwuid, uid, user))) return { name: null, groups: [] };
+    if (!(await fetchRecord(getpwuid, uid, user, this.#recordBytes))) return { name: null, groups: [] };
     const { pw_name: name, pw_gid: gid } = user;
     if (typeof name !== 'string' || typeof gid !== 'number') return { name: null, groups: [] };
-    const gids = await listGids(getgrouplist, name, gid);
+    const gids = await listGids(getgrouplist, name, gid, this.#groupRoom);
     const groups: string[] = [];
     for (const candidate of among) {
       const group: GroupRecord = {};
-      if (!(await fetchRecord(getgrnam, candidate, group))) continue;
+      if (!(await fetchRecord(getgrnam, candidate, group, this.#recordBytes))) continue;
       if (typeof group.gr_gid === 'number' && gids.has(group.gr_gid)) groups.push(candidate);
     }
     return { name, groups };
@@ -114,14 +123,19 @@ function bindings(): Bindings {
 }
 
 /** Calls getpwuid_r or getgrnam_r; false when the database has no such entry. */
-async function fetchRecord(call: NativeFunction, key: number | string, record: object): Promise<boolean> {
-  for (let room = FIRST_RECORD_ROOM; ; room *= 4) {
+async function fetchRecord(
+  call: NativeFunction,
+  key: number | string,
+  record: object,
+  firstBytes: number,
+): Promise<boolean> {
+  for (let room = firstBytes; ; room *= 4) {
     const found: unknown[] = [null];
     const status = await run(call, key, record, Buffer.alloc(room), room, found);
     if (found[0] !== null && found[0] !== 0n) return true;
     // getpwnam(3), "ERRORS": systems disagree on what "not found" gives; 0, ENOENT, ESRCH, EBADF and EPERM are all in use.
     if ([0, 1, 2, 3, 9].includes(status)) return false;
-    if (status !== ERANGE || room >= MOST_RECORD_ROOM) {
+    if (status !== ERANGE || room >= MOST_RECORD_BYTES) {
       throw new Error(`the user database cannot be read (errno ${status})`);
     }
   }
@@ -131,8 +145,9 @@ async function listGids(
   getgrouplist: NativeFunction,
   user: string,
   primaryGid: number,
+  firstRoom: number,
 ): Promise<Set<number>> {
-  for (let room = FIRST_GROUP_ROOM; ; room = MOST_GROUPS) {
+  for (let room = firstRoom; ; room = MOST_GROUPS) {
     const gids = Buffer.alloc(room * 4);
     const count = [room];
     const status = await run(getgrouplist, user, primaryGid, gids, count);

@@ -4,6 +4,7 @@
 // (Node 26: its facade reads every export, one of which loads the colour support), so launchers do not import it.
 
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { makeBlocking } from '../host/descriptors.ts';
 import { errorCode } from '../host/files.ts';
 
@@ -47,6 +48,8 @@ export function becomeProgram(program: Program): never {
       );
     }
   }
+  // Node writes what it compiled when it exits, and this process does not.
+  flushCompileCache();
   // execve is experimental in Node 26; its warning would be the gateway's first line.
   process.removeAllListeners('warning');
   process.execve?.(program.file, [...program.args], { ...program.env });

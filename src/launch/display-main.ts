@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 // Owns the program ib-display: becomes the X server of one session.
 
-import { loadConfig } from '../config/load.ts';
 import { formatLaunchFailure, LAUNCH_FAILED_STATUS } from '../gateway/launch-records.ts';
 import { SystemClock } from '../host/clock.ts';
 import { AGENT_VERSION } from '../protocol/version.ts';
 import { becomeProgram, writeOut } from './become.ts';
+import { loadCachedConfig } from './cached-config.ts';
 import { findSession, parseLauncherArguments, USAGE_STATUS } from './command-line.ts';
 import { prepareDisplay } from './display.ts';
 import { toLaunchFailure } from './failure.ts';
@@ -21,7 +21,7 @@ fresh cookie in the session's display directory, and replaces itself with Xvfb.
 `;
 
 /** Returns the exit status when it did not become Xvfb. */
-function main(argv: readonly string[]): number {
+async function main(argv: readonly string[]): Promise<number> {
   process.umask(0o077);
   const args = parseLauncherArguments(argv);
   if (args.kind === 'help') {
@@ -41,7 +41,7 @@ function main(argv: readonly string[]): number {
     return USAGE_STATUS;
   }
   try {
-    const config = loadConfig(args.config);
+    const config = await loadCachedConfig(args.config, process.env['STATE_DIRECTORY']);
     const program = prepareDisplay({
       config,
       session: findSession(config, name),
@@ -57,4 +57,4 @@ function main(argv: readonly string[]): number {
   }
 }
 
-process.exitCode = main(process.argv.slice(2));
+process.exitCode = await main(process.argv.slice(2));

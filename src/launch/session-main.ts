@@ -3,7 +3,6 @@
 // Owns the program ib-session: becomes the JVM of one session, or says how it ended.
 
 import { readCredentials } from '../config/credentials.ts';
-import { loadConfig } from '../config/load.ts';
 import { DEFAULT_ROOTS } from '../config/paths.ts';
 import { LaunchError } from '../gateway/launch-error.ts';
 import { formatLaunchFailure, LAUNCH_FAILED_STATUS } from '../gateway/launch-records.ts';
@@ -14,6 +13,7 @@ import { peerCredentials } from '../host/peercred.ts';
 import { AGENT_VERSION } from '../protocol/version.ts';
 import { gatherAfter, readEnding } from './after.ts';
 import { becomeProgram, writeOut } from './become.ts';
+import { loadCachedConfig } from './cached-config.ts';
 import { findSession, type LauncherArguments, parseLauncherArguments, USAGE_STATUS } from './command-line.ts';
 import { toLaunchFailure } from './failure.ts';
 import { discardSession, prepareSession } from './session.ts';
@@ -53,7 +53,7 @@ async function main(argv: readonly string[]): Promise<number> {
 
 async function runSession(name: string, configFile: string): Promise<number> {
   try {
-    const config = loadConfig(configFile);
+    const config = await loadCachedConfig(configFile, process.env['STATE_DIRECTORY']);
     const uid = process.getuid?.() ?? 0;
     const program = await prepareSession(
       {
@@ -90,11 +90,11 @@ async function runSession(name: string, configFile: string): Promise<number> {
 }
 
 /** Always prints its line and returns 0: whoever reads it must not be left guessing because a file was missing. */
-function runAfter(name: string, args: LauncherArguments & { kind: 'run' }): number {
+async function runAfter(name: string, args: LauncherArguments & { kind: 'run' }): Promise<number> {
   let roots = DEFAULT_ROOTS;
   let settingsDir: string | null = null;
   try {
-    const config = loadConfig(args.config);
+    const config = await loadCachedConfig(args.config, process.env['STATE_DIRECTORY']);
     roots = config.agent;
     settingsDir = findSession(config, name).settingsDir;
   } catch (error) {

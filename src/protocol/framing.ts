@@ -63,7 +63,13 @@ function parseFrame(bytes: Buffer): unknown {
   } catch {
     throw new FrameError('not-json');
   }
-  if (typeof value !== 'object' || value === null || !('type' in value) || value.type !== FRAME_TYPE || !('data' in value)) {
+  if (
+    typeof value !== 'object' ||
+    value === null ||
+    !('type' in value) ||
+    value.type !== FRAME_TYPE ||
+    !('data' in value)
+  ) {
     throw new FrameError('not-a-frame');
   }
   return value.data;

@@ -1,6 +1,6 @@
 // Owns the table of methods: parameters, result, who may call, and what a stream carries. Router, client, docs and contract tests come from it.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Access } from './envelope.ts';
 import { SESSION_NAME_PATTERN, SESSION_NAME_RULE } from './session-name.ts';
 import { SECOND_FACTOR_METHODS, SESSION_STATES, SEVERITIES } from './states.ts';
@@ -55,7 +55,9 @@ const sessionStatus = z.strictObject({
   }),
   broker: z.strictObject({
     connected: z.boolean().nullable(),
-    farms: z.array(z.strictObject({ name: z.string(), kind: z.string(), ok: z.boolean().nullable(), since: time })),
+    farms: z.array(
+      z.strictObject({ name: z.string(), kind: z.string(), ok: z.boolean().nullable(), since: time }),
+    ),
   }),
   process: z.strictObject({
     pid: z.int().nullable(),
@@ -117,7 +119,9 @@ const eventRecord = z.strictObject({
   reason: z.string().nullable(),
   message: z.string(),
   hint: z.string().nullable(),
-  fields: z.record(z.string(), z.string()).meta({ description: 'the event\'s own journal fields, such as IB_DEADLINE' }),
+  fields: z
+    .record(z.string(), z.string())
+    .meta({ description: "the event's own journal fields, such as IB_DEADLINE" }),
 });
 
 const logLine = z.strictObject({
@@ -128,8 +132,13 @@ const logLine = z.strictObject({
   text: z.string(),
 });
 
-const named = { session: sessionName.optional().meta({ description: 'may be left out when there is one session' }) };
-const follow = z.boolean().default(true).meta({ description: 'false: answer as soon as the order is accepted' });
+const named = {
+  session: sessionName.optional().meta({ description: 'may be left out when there is one session' }),
+};
+const follow = z
+  .boolean()
+  .default(true)
+  .meta({ description: 'false: answer as soon as the order is accepted' });
 
 export const METHODS = {
   status: {
@@ -172,7 +181,11 @@ export const METHODS = {
     params: z.strictObject({
       ...named,
       for: z.enum(['ready', 'stopped', 'halted', 'second-factor']).default('ready'),
-      timeoutMs: z.int().min(0).max(7 * 24 * 3_600_000).optional(),
+      timeoutMs: z
+        .int()
+        .min(0)
+        .max(7 * 24 * 3_600_000)
+        .optional(),
     }),
     stream: progress,
     result: outcome,
@@ -187,7 +200,9 @@ export const METHODS = {
       limit: z.int().min(0).max(10_000).default(1000),
     }),
     stream: eventRecord,
-    result: z.strictObject({ dropped: z.int().meta({ description: 'older ones that memory no longer holds' }) }),
+    result: z.strictObject({
+      dropped: z.int().meta({ description: 'older ones that memory no longer holds' }),
+    }),
   },
   logs: {
     access: 'observe',

@@ -7,8 +7,7 @@ export type SessionName = string & { readonly [brand]: 'SessionName' };
 
 export const SESSION_NAME_PATTERN = /^[a-z][a-z0-9-]{0,30}$/;
 
-export const SESSION_NAME_RULE =
-  'a lower-case letter, then at most 30 lower-case letters, digits or hyphens';
+export const SESSION_NAME_RULE = 'a lower-case letter, then at most 30 lower-case letters, digits or hyphens';
 
 /** Returns the branded name, or null when the text is not a session name. */
 export function parseSessionName(text: string): SessionName | null {

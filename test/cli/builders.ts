@@ -136,5 +136,12 @@ export function anEvent(over: Partial<EventRecord> = {}): EventRecord {
 }
 
 export function aLogLine(over: Partial<LogLine> = {}): LogLine {
-  return { at: at(-60), session: 'live', source: 'session', stream: 'stdout', text: 'IBC: Login has completed', ...over };
+  return {
+    at: at(-60),
+    session: 'live',
+    source: 'session',
+    stream: 'stdout',
+    text: 'IBC: Login has completed',
+    ...over,
+  };
 }

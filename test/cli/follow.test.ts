@@ -3,7 +3,12 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import type { Progress } from '../../src/protocol/methods.ts';
-import { type FakeControl, type FakeReply, type FakeRequest, startFakeControl } from '../fakes/fake-control.ts';
+import {
+  type FakeControl,
+  type FakeReply,
+  type FakeRequest,
+  startFakeControl,
+} from '../fakes/fake-control.ts';
 import { aCondition, aProgress } from './builders.ts';
 import { runIbctl, startIbctl, startOnTerminal } from './run-ibctl.ts';
 
@@ -37,21 +42,30 @@ const halted = aProgress({
   state: 'halted',
   reason: 'second-factor-missed',
   conditions: [
-    aCondition({ code: 'second-factor-missed', severity: 'error', text: 'nobody answered', hint: 'have the phone at hand' }),
+    aCondition({
+      code: 'second-factor-missed',
+      severity: 'error',
+      text: 'nobody answered',
+      hint: 'have the phone at hand',
+    }),
   ],
 });
 
 describe('ibctl login', () => {
   it('prints a line for each state with the elapsed time and ends with 0 when the session is ready', async () => {
     const agent = await anAgent((_, reply) => {
-      for (const progress of [starting, starting, pending(180), aProgress({ state: 'loading' }), ready]) reply.event(progress);
+      for (const progress of [starting, starting, pending(180), aProgress({ state: 'loading' }), ready])
+        reply.event(progress);
       reply.result({ reached: true, session: ready });
     });
     const { stdout, stderr, exit } = await runIbctl(['login', 'live'], { socket: agent.path });
     assert.deepEqual(agent.requests, [{ method: 'login', params: { session: 'live', follow: true } }]);
     const lines = stdout.trimEnd().split('\n');
     assert.match(lines[0] ?? '', /^ {2}\d\.\ds {2}starting$/);
-    assert.match(lines[1] ?? '', /s {2}awaiting-second-factor: IB Key, attempt 1, (3m|2m 59s) left \(until \d\d:\d\d:\d\d\)$/);
+    assert.match(
+      lines[1] ?? '',
+      /s {2}awaiting-second-factor: IB Key, attempt 1, (3m|2m 59s) left \(until \d\d:\d\d:\d\d\)$/,
+    );
     assert.match(lines[2] ?? '', /s {2}loading$/);
     assert.match(lines[3] ?? '', /s {2}ready$/);
     assert.equal(lines.length, 4);
@@ -76,8 +90,18 @@ describe('ibctl login', () => {
   });
 
   it('ends with 1 when the session went down or backs off', async () => {
-    const next = { at: new Date(Date.now() + 90_500).toISOString(), kind: 'login', needsSecondFactor: null, why: '' } as const;
-    const session = aProgress({ at: new Date().toISOString(), state: 'backing-off', reason: 'connection-failed', next });
+    const next = {
+      at: new Date(Date.now() + 90_500).toISOString(),
+      kind: 'login',
+      needsSecondFactor: null,
+      why: '',
+    } as const;
+    const session = aProgress({
+      at: new Date().toISOString(),
+      state: 'backing-off',
+      reason: 'connection-failed',
+      next,
+    });
     const agent = await anAgent((_, reply) => reply.result({ reached: false, session }));
     const { stderr, exit } = await runIbctl(['login'], { socket: agent.path });
     assert.equal(exit, 1);
@@ -91,7 +115,10 @@ describe('ibctl login', () => {
     });
     const { stdout, exit } = await runIbctl(['login', '--json'], { socket: agent.path });
     assert.deepEqual(
-      stdout.trimEnd().split('\n').map((line) => JSON.parse(line)),
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
       [{ progress: starting }, { progress: ready }, { outcome: { reached: true, session: ready } }],
     );
     assert.equal(exit, 0);
@@ -117,12 +144,27 @@ describe('ibctl login', () => {
 
   it('--timeout ends with 5, says that the login goes on, and leaves the call', async () => {
     const agent = await anAgent((_, reply) => reply.event(starting));
-    const { stdout, stderr, exit } = await runIbctl(['login', '--timeout', '300ms', '--json'], { socket: agent.path });
+    const { stdout, stderr, exit } = await runIbctl(['login', '--timeout', '1s', '--json'], {
+      socket: agent.path,
+    });
     assert.equal(exit, 5);
-    assert.match(stderr, /^error: not done after 0s, live is starting\nhint: the login goes on; watch it with: ibctl status --watch live\n$/);
+    assert.match(
+      stderr,
+      /^error: not done after 1s, live is starting\nhint: the login goes on; watch it with: ibctl status --watch live\n$/,
+    );
     const error = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '').error;
     assert.equal(error.code, 'timed-out');
     await agent.clientLeft();
+  });
+
+  it('--timeout ends with 6 when it runs out while the second factor is pending', async () => {
+    const agent = await anAgent((_, reply) => reply.event(pending(60)));
+    const { stderr, exit } = await runIbctl(['login', '--timeout', '1s'], { socket: agent.path });
+    assert.equal(exit, 6);
+    assert.match(
+      stderr,
+      /^error: not done after 1s, live is awaiting-second-factor\nhint: the login goes on/,
+    );
   });
 
   it('Ctrl-C leaves the login running and says so, exit 130', async () => {
@@ -224,7 +266,10 @@ describe('the other verbs', () => {
 
   it('restart --cold warns that it is a login; a warm one does not', async () => {
     const agent = await anAgent((_, reply) => reply.result({ reached: true, session: ready }));
-    assert.match((await runIbctl(['restart', '--cold'], { socket: agent.path })).stderr, /^warning: a cold restart is a full login/);
+    assert.match(
+      (await runIbctl(['restart', '--cold'], { socket: agent.path })).stderr,
+      /^warning: a cold restart is a full login/,
+    );
     assert.equal((await runIbctl(['restart'], { socket: agent.path })).stderr, '');
   });
 

@@ -12,5 +12,9 @@ export function assertGolden(name: string, actual: string): void {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, actual);
   }
-  assert.equal(actual, readFileSync(path, 'utf8'), `differs from ${path}; UPDATE_GOLDEN=1 accepts the new text`);
+  assert.equal(
+    actual,
+    readFileSync(path, 'utf8'),
+    `differs from ${path}; UPDATE_GOLDEN=1 accepts the new text`,
+  );
 }

@@ -9,7 +9,10 @@ import { cliReference } from '../../src/cli/reference.ts';
 
 it('docs/ibctl.md is current; `npm run docs` writes it anew', () => {
   const path = join(import.meta.dirname, '../../docs/ibctl.md');
-  assert.ok(readFileSync(path, 'utf8') === cliReference(), `${path} differs from what src/cli/reference.ts writes`);
+  assert.ok(
+    readFileSync(path, 'utf8') === cliReference(),
+    `${path} differs from what src/cli/reference.ts writes`,
+  );
 });
 
 it('every verb has a section, an example and a link that leads to it', () => {

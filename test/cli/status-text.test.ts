@@ -3,7 +3,13 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import type { Paint } from '../../src/cli/output.ts';
-import { formatBytes, nextText, progressText, renderStatus, secondFactorText } from '../../src/cli/status-text.ts';
+import {
+  formatBytes,
+  nextText,
+  progressText,
+  renderStatus,
+  secondFactorText,
+} from '../../src/cli/status-text.ts';
 import { displayWidth } from '../../src/cli/table.ts';
 import { SECOND_FACTOR_METHODS, SESSION_STATES } from '../../src/protocol/states.ts';
 import { aCondition, aDownSession, anAgent, aProgress, aSession, aStatus, at, NOW } from './builders.ts';
@@ -16,7 +22,9 @@ const pending = { method: 'ib-key', since: at(-41), deadline: at(139), attempt: 
 
 /** One session in each situation that a person must tell apart. */
 const EVERYTHING = aStatus([
-  aSession({ next: { at: at(53_100), kind: 'warm-restart', needsSecondFactor: false, why: 'daily restart' } }),
+  aSession({
+    next: { at: at(53_100), kind: 'warm-restart', needsSecondFactor: false, why: 'daily restart' },
+  }),
   aDownSession({
     name: 'paper',
     mode: 'paper',
@@ -71,7 +79,12 @@ describe('renderStatus', () => {
   }
 
   it('tells the time of the next step below the table when the table has no room for it', () => {
-    const next = { at: at(53_100), kind: 'warm-restart', needsSecondFactor: false, why: 'daily restart' } as const;
+    const next = {
+      at: at(53_100),
+      kind: 'warm-restart',
+      needsSecondFactor: false,
+      why: 'daily restart',
+    } as const;
     const long = aSession({ name: 'a'.repeat(31), next });
     const text = renderStatus(aStatus([long]), { now: NOW, columns: 72, paint: plain });
     assert.match(text, /\n {2}next: warm restart 00:45 \(daily restart\)\n/);
@@ -99,7 +112,10 @@ describe('renderStatus', () => {
       cpus: null,
       checkedAt: null,
     };
-    const text = renderStatus({ agent: anAgent({ host: nothing }), sessions: [] }, { now: NOW, columns: 200, paint: plain });
+    const text = renderStatus(
+      { agent: anAgent({ host: nothing }), sessions: [] },
+      { now: NOW, columns: 200, paint: plain },
+    );
     assert.doesNotMatch(text, /host:/);
     assert.match(text, /no session is configured/);
   });
@@ -114,7 +130,10 @@ describe('renderStatus', () => {
   });
 
   it('makes texts of gateways harmless to the terminal', () => {
-    const nasty = aSession({ state: 'degraded', conditions: [aCondition({ text: 'window "\u001b]0;owned\u0007"' })] });
+    const nasty = aSession({
+      state: 'degraded',
+      conditions: [aCondition({ text: 'window "\u001b]0;owned\u0007"' })],
+    });
     const text = renderStatus(aStatus([nasty]), { now: NOW, columns: 80, paint: plain });
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
     assert.doesNotMatch(text, /[\u001b\u0007]/);
@@ -127,13 +146,17 @@ describe('words of progress', () => {
     assert.equal(secondFactorText(pending, NOW + 200_000), 'IB Key, attempt 1, time is up (until 10:02:19)');
   });
   it('every method and every state has words', () => {
-    for (const method of SECOND_FACTOR_METHODS) assert.doesNotMatch(secondFactorText({ ...pending, method }, NOW), /undefined/);
+    for (const method of SECOND_FACTOR_METHODS)
+      assert.doesNotMatch(secondFactorText({ ...pending, method }, NOW), /undefined/);
     for (const state of SESSION_STATES) assert.equal(progressText(aProgress({ state }), NOW), state);
   });
   it('a reason stands beside the state, and for backing off the next try', () => {
     const next = { at: at(130), kind: 'login', needsSecondFactor: true, why: '' } as const;
     const progress = aProgress({ state: 'backing-off', reason: 'connection-failed', next });
-    assert.equal(progressText(progress, NOW), 'backing-off (connection-failed), login in 2m 10s, second factor');
+    assert.equal(
+      progressText(progress, NOW),
+      'backing-off (connection-failed), login in 2m 10s, second factor',
+    );
   });
   it('a step whose second factor is not known does not promise that none is needed', () => {
     const next = { at: at(130), kind: 'login', needsSecondFactor: null, why: '' } as const;

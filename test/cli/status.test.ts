@@ -41,10 +41,12 @@ describe('ibctl status', () => {
     assert.equal(exit, 0);
   });
 
-  it('--json prints exactly the agent\'s answer', async () => {
+  it("--json prints exactly the agent's answer", async () => {
     const answer = aStatus([ready]);
     const { path, requests } = await anAgentWith(answer);
-    const { stdout, exit } = await runIbctl(['status', '--json', '--show-accounts', 'live'], { socket: path });
+    const { stdout, exit } = await runIbctl(['status', '--json', '--show-accounts', 'live'], {
+      socket: path,
+    });
     assert.deepEqual(JSON.parse(stdout), answer);
     assert.equal(exit, 0);
     assert.deepEqual(requests[0]?.params, { session: 'live', showAccounts: true });
@@ -59,7 +61,7 @@ describe('ibctl status', () => {
   it('colours a terminal, unless NO_COLOR, --no-color or TERM=dumb says otherwise', async () => {
     const { path } = await anAgentWith(aStatus([ready]));
     const coloured = await startOnTerminal(['status'], { socket: path }).ended();
-    assert.match(coloured.stdout, /\u001b\[32mready\u001b\[39m/);
+    assert.ok(coloured.stdout.includes('\u001b[32mready\u001b[39m'));
     for (const [args, env] of [
       [['status'], { NO_COLOR: '1' }],
       [['status'], { TERM: 'dumb' }],
@@ -114,7 +116,10 @@ describe('ibctl status --watch', () => {
     ibctl.interrupt('SIGTERM');
     const { stdout, exit } = await ibctl.ended();
     assert.equal(exit, 143);
-    const states = stdout.trimEnd().split('\n').map((line) => JSON.parse(line).sessions[0].state);
+    const states = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).sessions[0].state);
     assert.deepEqual(states, ['ready', 'degraded']);
   });
 
@@ -135,7 +140,9 @@ describe('ibctl status --watch', () => {
     const ibctl = startIbctl(['status', '--watch'], { socket: agent.path });
     await ibctl.untilStdout(/ready/);
     await agent.close();
-    const again = await startFakeControl((_, reply) => reply.result(aStatus([degraded])), { path: agent.path });
+    const again = await startFakeControl((_, reply) => reply.result(aStatus([degraded])), {
+      path: agent.path,
+    });
     agents.push(again);
     await ibctl.untilStdout(/degraded/);
     ibctl.interrupt();
@@ -144,7 +151,12 @@ describe('ibctl status --watch', () => {
 
   it('takes figures that move with every look for no change', () => {
     const moved = aStatus(
-      [aSession({ api: { ...ready.api, latencyMs: 7, checkedAt: at(5) }, process: { ...ready.process, rssBytes: 1 } })],
+      [
+        aSession({
+          api: { ...ready.api, latencyMs: 7, checkedAt: at(5) },
+          process: { ...ready.process, rssBytes: 1 },
+        }),
+      ],
       { host: { ...anAgent().host, load1: 3 } },
     );
     assert.equal(changeKey(moved), changeKey(aStatus([ready])));

@@ -1,10 +1,13 @@
 // Tests `ibctl events` and `ibctl logs` as processes: lines, JSON, following over a restart of the agent, closed pipes.
 
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { type FakeControl, type FakeReply, type FakeRequest, startFakeControl } from '../fakes/fake-control.ts';
+import {
+  type FakeControl,
+  type FakeReply,
+  type FakeRequest,
+  startFakeControl,
+} from '../fakes/fake-control.ts';
 import { aLogLine, anEvent, at } from './builders.ts';
 import { runIbctl, runShell, startIbctl, startOnTerminal } from './run-ibctl.ts';
 
@@ -35,10 +38,15 @@ describe('ibctl events', () => {
     const agent = await anAgent((_, reply) => {
       reply.event(first);
       reply.event(second);
-      reply.event(anEvent({ seq: 3, at: at(0), event: 'agent-stopping', session: null, message: 'bye\u001b[2J' }));
+      reply.event(
+        anEvent({ seq: 3, at: at(0), event: 'agent-stopping', session: null, message: 'bye\u001b[2J' }),
+      );
       reply.result({ dropped: 0 });
     });
-    const { stdout, stderr, exit } = await runIbctl(['events'], { socket: agent.path, env: { TZ: 'Asia/Kolkata' } });
+    const { stdout, stderr, exit } = await runIbctl(['events'], {
+      socket: agent.path,
+      env: { TZ: 'Asia/Kolkata' },
+    });
     assert.equal(
       stdout,
       '2026-11-23 14:29:00 live: session-ready: the session is ready\n' +
@@ -74,7 +82,13 @@ describe('ibctl events', () => {
       reply.result({ dropped: 0 });
     });
     const { stdout } = await runIbctl(['events', '--json'], { socket: agent.path });
-    assert.deepEqual(stdout.trimEnd().split('\n').map((line) => JSON.parse(line)), [first, second]);
+    assert.deepEqual(
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+      [first, second],
+    );
   });
 
   it('colours by priority on a terminal', async () => {
@@ -109,7 +123,8 @@ describe('ibctl events', () => {
     assert.equal(stdout.match(/second-factor-pending/g)?.length, 1);
     assert.equal(stdout.match(/session-ready/g)?.length, 1);
     assert.equal(stderr, '');
-    assert.deepEqual((agent.requests[1]?.params as { since: string }).since, second.at);
+    const again = agent.requests[1]?.params as { since: string } | undefined;
+    assert.equal(again?.since, second.at);
   });
 
   it('-f waits for an agent that stays away longer, and says so', async () => {
@@ -118,11 +133,22 @@ describe('ibctl events', () => {
     await ibctl.untilStdout(/session-ready/);
     await agent.close();
     await ibctl.untilStderr(/connecting again/);
-    mkdirSync(dirname(agent.path));
     agents.push(await startFakeControl((_, reply) => reply.event(second), { path: agent.path }));
     await ibctl.untilStdout(/second-factor-pending/);
     ibctl.interrupt();
     assert.equal((await ibctl.ended()).exit, 130);
+  });
+
+  it('-f ends at once by Ctrl-C while it waits for the agent', async () => {
+    const agent = await anAgent((_, reply) => reply.event(first));
+    const ibctl = startIbctl(['events', '-f'], { socket: agent.path });
+    await ibctl.untilStdout(/session-ready/);
+    await agent.close();
+    await ibctl.untilStderr(/connecting again/);
+    ibctl.interrupt();
+    const { exit, stderr } = await ibctl.ended();
+    assert.equal(exit, 130);
+    assert.doesNotMatch(stderr, /error/);
   });
 
   it('without -f a lost connection is a failure', async () => {
@@ -141,7 +167,9 @@ describe('ibctl events', () => {
       for (let seq = 1; seq <= 20_000; seq++) reply.event(anEvent({ seq, at: at(seq) }));
       reply.result({ dropped: 0 });
     });
-    const { stdout, stderr } = await runShell('ibctl events | head -1; echo "exit ${PIPESTATUS[0]}"', { socket: agent.path });
+    const { stdout, stderr } = await runShell('ibctl events | head -1; echo "exit $PIPESTATUS"', {
+      socket: agent.path,
+    });
     assert.match(stdout, /^2026-11-23 09:00:01 live: session-ready: the session is ready\nexit 141\n$/);
     assert.equal(stderr, '');
   });
@@ -160,7 +188,12 @@ describe('ibctl logs', () => {
       '2026-11-23 08:59:00 IBC: Login has completed\n2026-11-23 08:59:00 [display] tab and \\x1b[31mred\n',
     );
     assert.equal(exit, 0);
-    assert.deepEqual(agent.requests[0]?.params, { session: 'live', follow: false, lines: 50, showAccounts: false });
+    assert.deepEqual(agent.requests[0]?.params, {
+      session: 'live',
+      follow: false,
+      lines: 50,
+      showAccounts: false,
+    });
   });
 
   it('-f goes on after a lost connection with the lines that came meanwhile', async () => {

@@ -2,7 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Column, displayWidth, printable, renderPairs, renderTable, truncate, wrap } from '../../src/cli/table.ts';
+import {
+  type Column,
+  displayWidth,
+  printable,
+  renderPairs,
+  renderTable,
+  truncate,
+  wrap,
+} from '../../src/cli/table.ts';
 
 const plain = (text: string) => text;
 
@@ -42,7 +50,11 @@ describe('wrap', () => {
     assert.deepEqual(wrap('one two three four', 12, '- ', '  '), ['- one two', '  three four']);
   });
   it('keeps a word that is wider than the line in one piece, so that it can be copied', () => {
-    assert.deepEqual(wrap('see /very/long/path/of/a/file now', 10), ['see', '/very/long/path/of/a/file', 'now']);
+    assert.deepEqual(wrap('see /very/long/path/of/a/file now', 10), [
+      'see',
+      '/very/long/path/of/a/file',
+      'now',
+    ]);
   });
 });
 
@@ -69,15 +81,28 @@ describe('renderTable', () => {
     assert.deepEqual([...renderTable(columns, 5, plain).shown.keys()], ['NAME']);
   });
   it('measures before it paints, so colours do not move columns', () => {
-    const painted = renderTable([{ title: 'A', cells: ['x'], drop: 0, paint: (text) => `<${text}>` }, { title: 'B', cells: ['y'], drop: 0 }], 80, plain);
+    const painted = renderTable(
+      [
+        { title: 'A', cells: ['x'], drop: 0, paint: (text) => `<${text}>` },
+        { title: 'B', cells: ['y'], drop: 0 },
+      ],
+      80,
+      plain,
+    );
     assert.deepEqual(painted.lines, ['A  B', '<x>  y']);
   });
 });
 
 it('renderPairs lines up the meanings and wraps them under each other', () => {
-  assert.deepEqual(renderPairs([['0', 'done'], ['130', 'one two three']], 14, '  '), [
-    '  0    done',
-    '  130  one two',
-    '       three',
-  ]);
+  assert.deepEqual(
+    renderPairs(
+      [
+        ['0', 'done'],
+        ['130', 'one two three'],
+      ],
+      14,
+      '  ',
+    ),
+    ['  0    done', '  130  one two', '       three'],
+  );
 });

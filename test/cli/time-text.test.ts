@@ -58,7 +58,8 @@ describe('formatDuration', () => {
     [86_400_000, '1d'],
     [270_000_000, '3d 3h'],
   ];
-  for (const [ms, text] of cases) it(`writes ${ms} ms as ${text}`, () => assert.equal(formatDuration(ms), text));
+  for (const [ms, text] of cases)
+    it(`writes ${ms} ms as ${text}`, () => assert.equal(formatDuration(ms), text));
 });
 
 it('elapsed time has one decimal and a steady width', () => {

@@ -104,7 +104,7 @@ export type TestServer = {
   readonly close: () => Promise<void>;
 };
 
-export type ServerSetup = Partial<Omit<ControlServerOptions, 'transport'>> & {
+export type ServerSetup = Partial<ControlServerOptions> & {
   readonly transportLimits?: Partial<TransportLimits>;
 };
 

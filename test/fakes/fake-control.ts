@@ -35,7 +35,11 @@ type Script = (request: FakeRequest, reply: FakeReply) => void;
 /** Starts listening in a directory of its own, or at `path`; `refuse` is said instead of hello. */
 export async function startFakeControl(
   script: Script,
-  options: { readonly hello?: Partial<ServerHello>; readonly refuse?: WireError; readonly path?: string } = {},
+  options: {
+    readonly hello?: Partial<ServerHello>;
+    readonly refuse?: WireError;
+    readonly path?: string;
+  } = {},
 ): Promise<FakeControl> {
   const directory = mkdtempSync(join(tmpdir(), 'fake-control-'));
   const path = options.path ?? join(directory, 'control.sock');

@@ -18,7 +18,12 @@ export async function runEvents(call: VerbCall): Promise<number> {
   // After the agent was away, the stream is asked for again from the last moment that was shown.
   const params = () => {
     const from = seen.lastAt ?? (since === undefined ? undefined : isoTime(since));
-    return { ...session, follow, limit: input.number('--lines') ?? 1000, ...(from === undefined ? {} : { since: from }) };
+    return {
+      ...session,
+      follow,
+      limit: input.number('--lines') ?? 1000,
+      ...(from === undefined ? {} : { since: from }),
+    };
   };
   return readStream(call, follow, async (client, signal) => {
     const { dropped } = await client.call('events', params(), {
@@ -56,7 +61,8 @@ class SeenEvents {
 /** `2026-11-23 09:01:12 live: second-factor-pending: MESSAGE (HINT)`; the colour says the priority. */
 export function eventLine(event: EventRecord, paint: Paint): string {
   const where = event.session === null ? '' : ` ${event.session}:`;
-  const hint = event.hint === null || event.hint === '' ? '' : ` ${paint('dim', `(${printable(event.hint)})`)}`;
+  const hint =
+    event.hint === null || event.hint === '' ? '' : ` ${paint('dim', `(${printable(event.hint)})`)}`;
   const words = `${event.event}: ${printable(event.message)}`;
   return `${paint('dim', formatDateTime(fromWire(event.at)))}${where} ${paintPriority(event.priority, words, paint)}${hint}`;
 }

@@ -10,7 +10,9 @@ export async function runRestart(call: VerbCall): Promise<number> {
   const cold = input.flag('--cold');
   const params = { ...sessionParam(input), follow: !acceptOnly, cold };
   if (cold && !input.flag('--quiet')) {
-    output.warning('a cold restart is a full login: it counts against the login budget and may need a second factor');
+    output.warning(
+      'a cold restart is a full login: it counts against the login budget and may need a second factor',
+    );
   }
   return followSession(call, {
     verb: 'restart',

@@ -22,7 +22,9 @@ export async function runStatus(call: VerbCall): Promise<number> {
   const status = await fetchStatus(call);
   if (call.output.json) call.output.jsonDocument(status);
   else call.output.text(draw(call, status));
-  return call.input.flag('--check') ? checkExit(status.sessions, call.input.argument('NAME') !== undefined) : EXIT.ok;
+  return call.input.flag('--check')
+    ? checkExit(status.sessions, call.input.argument('NAME') !== undefined)
+    : EXIT.ok;
 }
 
 async function fetchStatus({ context, input }: VerbCall, retryMs?: number): Promise<Status> {
@@ -44,8 +46,11 @@ function draw({ context, output }: VerbCall, status: Status): string {
  * stopped because it is wanted down counts only when it was `named`; when none counts, nothing is ready.
  */
 export function checkExit(sessions: readonly SessionStatus[], named: boolean): ExitCode {
-  const counted = sessions.filter((session) => named || session.state !== 'stopped' || session.desired === 'up');
-  if (counted.some(({ state }) => state === 'halted' || state === 'awaiting-second-factor')) return EXIT.operatorNeeded;
+  const counted = sessions.filter(
+    (session) => named || session.state !== 'stopped' || session.desired === 'up',
+  );
+  if (counted.some(({ state }) => state === 'halted' || state === 'awaiting-second-factor'))
+    return EXIT.operatorNeeded;
   if (counted.some(({ state }) => state !== 'ready' && state !== 'degraded')) return EXIT.failed;
   if (counted.some(({ state }) => state === 'degraded')) return EXIT.degraded;
   return counted.length === 0 ? EXIT.failed : EXIT.ok;

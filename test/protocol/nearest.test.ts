@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { editDistance, findNearest } from '../../src/config/nearest.ts';
+import { editDistance, findNearest } from '../../src/protocol/nearest.ts';
 
 describe('the distance of two texts', () => {
   for (const [from, to, distance] of [
@@ -37,4 +37,8 @@ describe('the nearest name', () => {
     assert.equal(findNearest('port', []), null);
     assert.equal(findNearest('p'.repeat(100_000), names), null);
   });
+});
+
+test('an endless name costs no time and finds none', () => {
+  assert.equal(findNearest('x'.repeat(1_000_000), ['status', 'login']), null);
 });
