@@ -69,7 +69,7 @@ try {
     say('  ibctl status --watch            look at it');
     say('  ibctl logs -f                   what the gateway prints');
     say('  ibctl restart --cold            a full login, with another push');
-    say(`  kill -9 $(ibctl status --json | jq '.sessions[0].process.pid')    a crash, and what follows`);
+    say(`  pkill -9 -f ibcalpha.ibc.Ibc    a crash, and what follows`);
     say('  ibctl stop; ibctl events        a tidy close, and the whole story');
     say();
     say('Ctrl-C here ends everything.');

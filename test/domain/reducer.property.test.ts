@@ -54,6 +54,7 @@ function randomFact(random: () => number): Fact {
     () => exit(random),
     () => ({ kind: 'restart-answer', accepted: yes(), detail: 'd' }),
     () => ({ kind: 'state-unwritable', detail: 'disk full' }),
+    () => ({ kind: 'records', ok: yes(), detail: 'disk full' }),
     () => ({ kind: 'timer' }),
     () => ({ kind: 'gateway-up', version: '3.24.1' }),
     () => ({ kind: 'login-dialog' }),

@@ -2,14 +2,24 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
-import { layInstall } from '../standin/build.ts';
+import { METHODS, type SessionStatus, type Status } from '../../src/protocol/methods.ts';
+import { type Install, layInstall } from '../standin/build.ts';
 
 export type Knobs = Readonly<Record<string, string>>;
 
@@ -42,6 +52,9 @@ export type IbctlResult = {
   readonly stdout: string;
   readonly stderr: string;
 };
+
+/** A process that belongs to a world, as /proc shows it. */
+export type WorldProcess = { readonly pid: number; readonly argv: readonly string[] };
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PROGRAMS = {
@@ -81,17 +94,20 @@ export async function freePort(): Promise<number> {
 
 export class World {
   readonly root: string;
+  readonly install: Install;
   readonly configFile: string;
   readonly socket: string;
   readonly form: 'source' | 'release';
   readonly records: AgentRecord[] = [];
   readonly ports: Record<string, number> = {};
-  /** What the agent wrote to stderr. */
+  /** What the agent wrote, as it is. */
+  stdout = '';
   stderr = '';
   #agent: ChildProcess | null = null;
 
-  constructor(root: string, form: 'source' | 'release') {
+  constructor(root: string, install: Install, form: 'source' | 'release') {
     this.root = root;
+    this.install = install;
     this.form = form;
     this.configFile = join(root, 'ib-agent.yaml');
     this.socket = join(root, 'run', 'ib-agent', 'control.sock');
@@ -122,17 +138,19 @@ export class World {
     return pid;
   }
 
-  /** Starts the agent and waits until it serves. */
-  async startAgent(): Promise<void> {
+  /** Starts the agent and waits until it serves; `env` is added to its environment. */
+  async startAgent(env: Readonly<Record<string, string>> = {}): Promise<void> {
     const file = join(ROOT, PROGRAMS[this.form].agent);
     const agent = spawn(process.execPath, [file, '--config', this.configFile], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
     });
     this.#agent = agent;
     const from = this.records.length;
-    createInterface({ input: agent.stdout }).on('line', (line) =>
-      this.records.push(JSON.parse(line) as AgentRecord),
-    );
+    createInterface({ input: agent.stdout }).on('line', (line) => {
+      this.stdout += `${line}\n`;
+      this.records.push(JSON.parse(line) as AgentRecord);
+    });
     agent.stderr.on('data', (chunk: Buffer) => {
       this.stderr += chunk.toString();
     });
@@ -188,6 +206,58 @@ export class World {
     }
   }
 
+  /** Events of this name, or of all, since `from`. */
+  told(name: string, options: { from?: number; session?: string } = {}): AgentRecord[] {
+    return this.records
+      .slice(options.from ?? 0)
+      .filter(
+        (record) =>
+          record['IB_EVENT'] === name &&
+          (options.session === undefined || record['IB_SESSION'] === options.session),
+      );
+  }
+
+  /**
+   * The processes of the sessions, or of one: launchers, JVM, Xvfb. Found by their command lines, which all name a
+   * path of this world; the agent and ibctl are left out.
+   */
+  processes(session?: string): WorldProcess[] {
+    const own = new Set<number>([process.pid, this.#agent?.pid ?? 0]);
+    const found: WorldProcess[] = [];
+    for (const entry of readdirSync('/proc')) {
+      const pid = Number(entry);
+      if (!Number.isInteger(pid) || own.has(pid)) continue;
+      const argv = readProc(pid, 'cmdline').split('\0');
+      if (!argv.some((arg) => arg.includes(this.root)) || argv.includes('--socket')) continue;
+      if (argv.some((arg) => arg.endsWith(PROGRAMS[this.form].agent))) continue;
+      const ofSession = (name: string) =>
+        argv.some(
+          (arg) =>
+            arg === name || arg.includes(`/ib-session/${name}/`) || arg.includes(`/ib-display/${name}/`),
+        );
+      if (session === undefined || ofSession(session)) found.push({ pid, argv });
+    }
+    return found;
+  }
+
+  /** Pid of a session's Xvfb. */
+  xvfbPid(session = 'live'): number {
+    const [xvfb, ...others] = this.processes(session).filter(({ argv }) => argv[0]?.endsWith('Xvfb'));
+    if (xvfb === undefined || others.length > 0) {
+      throw new Error(`not one Xvfb of ${session}: ${JSON.stringify(this.processes(session))}`);
+    }
+    return xvfb.pid;
+  }
+
+  /** Waits until no process of the sessions, or of one, is left. */
+  async gone(session?: string, deadlineMs = 15_000): Promise<void> {
+    try {
+      await until('no process is left', () => this.processes(session).length === 0, deadlineMs);
+    } catch {
+      throw new Error(`left running: ${JSON.stringify(this.processes(session))}`);
+    }
+  }
+
   ibctl(...args: string[]): Promise<IbctlResult> {
     return this.ibctlChild(args).done;
   }
@@ -210,28 +280,52 @@ export class World {
     return { child, done };
   }
 
-  /** `ibctl status --json` of one session. */
-  async status(session = 'live'): Promise<Record<string, unknown>> {
-    const { stdout, stderr } = await this.ibctl('status', '--json', session);
-    const status = JSON.parse(stdout) as { sessions?: Record<string, unknown>[] };
-    const found = status.sessions?.find((candidate) => candidate['name'] === session);
-    if (found === undefined) throw new Error(`no status of ${session}: ${stdout}${stderr}`);
+  /** `ibctl status --json`; fails when it is not exactly of the shape that the protocol promises. */
+  async fullStatus(...args: string[]): Promise<Status> {
+    const { stdout, stderr } = await this.ibctl('status', '--json', ...args);
+    try {
+      return METHODS.status.result.parse(JSON.parse(stdout));
+    } catch (cause) {
+      throw new Error(`no status: ${stdout}${stderr}`, { cause });
+    }
+  }
+
+  /** One session of `ibctl status --json`. */
+  async status(session = 'live'): Promise<SessionStatus> {
+    const { sessions } = await this.fullStatus(session);
+    const [found] = sessions;
+    if (found?.name !== session) throw new Error(`no status of ${session}`);
     return found;
   }
 
-  /** Ends the agent, checks nothing, and removes every file. */
+  /** Ends the agent and whatever a failed test left behind, and removes every file. */
   async dispose(): Promise<void> {
     await this.endAgent();
+    for (const { pid } of this.processes()) process.kill(pid, 'SIGKILL');
     rmSync(this.root, { recursive: true, force: true });
   }
 }
 
+/** A file below /proc/PID, empty when the process is gone (or a zombie, which has no command line). */
+export function readProc(pid: number, file: 'cmdline' | 'environ'): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** Whether a process is there and no zombie. */
+export function isRunning(pid: number): boolean {
+  return readProc(pid, 'cmdline') !== '';
+}
+
 /** Lays out an installation with the sessions given, by default one live session without second factor. */
 export async function makeWorld(setup: WorldSetup = {}): Promise<World> {
-  const world = new World(mkdtempSync(join(tmpdir(), 'ib-agent-')), setup.form ?? 'source');
-  const { root } = world;
+  const root = mkdtempSync(join(tmpdir(), 'ib-agent-'));
   chmodSync(root, 0o755);
   const install = await layInstall({ root, ...(setup.ibcJar === undefined ? {} : { ibcJar: setup.ibcJar }) });
+  const world = new World(root, install, setup.form ?? 'source');
   const sessions: Record<string, unknown> = {};
   for (const [name, session] of Object.entries(setup.sessions ?? { live: {} })) {
     const port = await freePort();

@@ -1,0 +1,224 @@
+// Owns what each method of the control protocol does.
+
+import type { Config } from '../config/types.ts';
+import type { Handlers } from '../control/router.ts';
+import type { OperatorAction } from '../domain/facts.ts';
+import type { SessionState } from '../domain/session-state.ts';
+import type { Ring } from '../events/ring.ts';
+import { type Clock, isoTime } from '../host/clock.ts';
+import { type ProcessFigures, readProcessFigures } from '../host/process-figures.ts';
+import { AgentError } from '../protocol/errors.ts';
+import { maskAccounts } from '../protocol/mask.ts';
+import type { EventRecord, LogLine, Outcome, Progress } from '../protocol/methods.ts';
+import { AGENT_VERSION, PROTOCOL_VERSION } from '../protocol/version.ts';
+import {
+  followSession,
+  judgeLogin,
+  judgeRestart,
+  judgeStop,
+  judgeWait,
+  type Verdict,
+} from '../supervisor/follow.ts';
+import type { LedgerStore } from '../supervisor/ledger-store.ts';
+import type { SessionLoop } from '../supervisor/session-loop.ts';
+import { progressOf, statusOf } from '../supervisor/view.ts';
+import type { HostSampler } from './host-sampler.ts';
+
+export type HandlerParts = {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly loops: ReadonlyMap<string, SessionLoop>;
+  readonly lines: ReadonlyMap<string, Ring<LogLine>>;
+  readonly events: Ring<EventRecord>;
+  readonly ledger: LedgerStore;
+  readonly host: HostSampler;
+  readonly startedAt: number;
+};
+
+/** What following a session needs of a call; every method that streams progress has it. */
+type ProgressCall = { readonly signal: AbortSignal; emit(item: Progress): void };
+
+export function makeHandlers(parts: HandlerParts): Handlers {
+  const { clock, loops } = parts;
+  const samples = new Map<string, ProcessFigures>();
+
+  const follow = (
+    loop: SessionLoop,
+    judge: (state: SessionState) => Verdict,
+    call: ProgressCall,
+    timeoutMs?: number,
+  ): Promise<Outcome> =>
+    followSession(loop, judge, { clock, signal: call.signal, emit: (item) => call.emit(item), timeoutMs });
+
+  /** Carries out the action; an outcome that nobody follows says whether it is true already. */
+  const operate = async (
+    params: { readonly session?: string | undefined; readonly follow: boolean },
+    call: ProgressCall,
+    action: OperatorAction,
+    judgeFrom: (loop: SessionLoop) => (state: SessionState) => Verdict,
+  ): Promise<Outcome> => {
+    const loop = findLoop(loops, params.session);
+    const judge = judgeFrom(loop);
+    loop.operate(action);
+    if (params.follow) return await follow(loop, judge, call);
+    return { reached: judge(loop.state) === 'reached', session: progressNow(loop) };
+  };
+  const progressNow = (loop: SessionLoop): Progress => progressOf(loop.config, loop.state, clock.now());
+
+  const processView = (loop: SessionLoop) => {
+    const { pid } = loop;
+    if (pid === null) {
+      samples.delete(loop.config.name);
+      return { pid: null, rssBytes: null, cpuPercent: null, startedAt: null };
+    }
+    const figures = readProcessFigures(pid, clock, samples.get(loop.config.name));
+    samples.set(loop.config.name, figures);
+    return { pid, rssBytes: figures.rssBytes, cpuPercent: figures.cpuPercent, startedAt: figures.startedAt };
+  };
+
+  return {
+    status: async ({ session, showAccounts }, call) => {
+      if (showAccounts) requireOperator(call.actor.access);
+      const chosen = session === undefined ? [...loops.values()] : [findLoop(loops, session)];
+      return {
+        agent: {
+          version: AGENT_VERSION,
+          pid: process.pid,
+          startedAt: isoTime(parts.startedAt),
+          supervisor: 'process',
+          protocol: PROTOCOL_VERSION,
+          host: parts.host.latest(),
+        },
+        sessions: chosen.map((loop) =>
+          statusOf(loop.config, loop.state, {
+            now: clock.now(),
+            budget: parts.ledger.budget(loop.config.user, loop.config.restart.maxLoginsPerHour),
+            process: processView(loop),
+            showAccounts,
+          }),
+        ),
+      };
+    },
+    login: (params, call) => operate(params, call, 'login', () => judgeLogin),
+    start: (params, call) => operate(params, call, 'start', () => judgeLogin),
+    stop: (params, call) => operate(params, call, 'stop', () => judgeStop),
+    restart: (params, call) =>
+      operate(params, call, params.cold ? 'restart-cold' : 'restart-warm', (loop) =>
+        judgeRestart(loop.state.run?.order ?? null),
+      ),
+    wait: async (params, call) => {
+      const outcome = await follow(
+        findLoop(loops, params.session),
+        judgeWait(params.for),
+        call,
+        params.timeoutMs,
+      );
+      if (outcome.reached || params.timeoutMs === undefined || judgeWaitEnded(outcome, params.for))
+        return outcome;
+      if (outcome.session.state === 'awaiting-second-factor') {
+        throw new AgentError(
+          'second-factor-pending',
+          `${outcome.session.session} still waits for the second factor`,
+          {
+            hint: 'approve the notification of IBKR Mobile',
+          },
+        );
+      }
+      throw new AgentError(
+        'timed-out',
+        `${outcome.session.session} is ${outcome.session.state}, not ${params.for}`,
+        {
+          hint: 'ibctl status says why',
+        },
+      );
+    },
+    events: async ({ session, since, limit, follow: more }, call) => {
+      if (session !== undefined) findLoop(loops, session);
+      const wanted = (event: EventRecord) => session === undefined || event.session === session;
+      const kept = parts.events
+        .items()
+        .filter(
+          (event) => wanted(event) && (since === undefined || Date.parse(event.at) >= Date.parse(since)),
+        );
+      for (const event of limit === 0 ? [] : kept.slice(-limit)) call.emit(event);
+      const dropped = parts.events.dropped;
+      if (more) await relay(parts.events, wanted, (event) => call.emit(event), call.signal);
+      return { dropped };
+    },
+    logs: async ({ session, lines, follow: more, showAccounts }, call) => {
+      if (showAccounts) requireOperator(call.actor.access);
+      const loop = findLoop(loops, session);
+      const ring = parts.lines.get(loop.config.name);
+      if (ring === undefined) return { dropped: 0 };
+      const tell = (line: LogLine) =>
+        call.emit(showAccounts ? line : { ...line, text: maskAccounts(line.text) });
+      for (const line of lines === 0 ? [] : ring.items().slice(-lines)) tell(line);
+      const dropped = ring.dropped;
+      if (more) await relay(ring, () => true, tell, call.signal);
+      return { dropped };
+    },
+  };
+}
+
+/** Hands on what comes until the signal aborts. */
+function relay<T>(
+  ring: Ring<T>,
+  wanted: (item: T) => boolean,
+  tell: (item: T) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      stop();
+      resolve();
+    };
+    const stop = ring.subscribe((item) => {
+      try {
+        if (wanted(item)) tell(item);
+      } catch (error) {
+        stop();
+        signal.removeEventListener('abort', end);
+        reject(error);
+      }
+    });
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { once: true });
+  });
+}
+
+/** Whether the wait ended because its target became impossible rather than because time ran out. */
+function judgeWaitEnded(outcome: Outcome, target: string): boolean {
+  const { state } = outcome.session;
+  return target === 'ready' && (state === 'halted' || state === 'stopped');
+}
+
+function requireOperator(access: string): void {
+  if (access === 'operate') return;
+  throw new AgentError('not-allowed', 'account ids are shown to operators only', {
+    hint: 'leave --show-accounts out',
+  });
+}
+
+/** The session of this name, or the only one there is. */
+function findLoop(loops: ReadonlyMap<string, SessionLoop>, name: string | undefined): SessionLoop {
+  const names = [...loops.keys()];
+  if (name === undefined) {
+    const [only, ...others] = loops.values();
+    if (only !== undefined && others.length === 0) return only;
+    throw new AgentError(
+      'session-name-needed',
+      only === undefined ? 'no session is configured' : `there are ${names.length} sessions: name one`,
+      {
+        hint:
+          only === undefined
+            ? 'add one to the configuration, then restart the agent'
+            : `one of: ${names.join(', ')}`,
+      },
+    );
+  }
+  const loop = loops.get(name);
+  if (loop !== undefined) return loop;
+  throw new AgentError('unknown-session', `there is no session ${JSON.stringify(name)}`, {
+    hint: names.length === 0 ? 'no session is configured' : `configured: ${names.join(', ')}`,
+  });
+}

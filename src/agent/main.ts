@@ -1,0 +1,125 @@
+#!/usr/bin/env node
+
+// Owns the program ib-agent: its command line, signals, and what happens when something goes wrong that nobody foresaw.
+
+import { parseArgs } from 'node:util';
+import { loadConfig } from '../config/load.ts';
+import { DEFAULT_CONFIG_FILE } from '../config/paths.ts';
+import type { Config } from '../config/types.ts';
+import { SystemClock } from '../host/clock.ts';
+import { AgentError } from '../protocol/errors.ts';
+import { AGENT_VERSION } from '../protocol/version.ts';
+import { startAgent } from './agent.ts';
+import { makeAgentLog } from './event-log.ts';
+
+const USAGE = `Usage: ib-agent [--config FILE]
+
+Keeps the sessions of the configuration logged in and serves ibctl. Runs in the foreground; stop it with
+SIGTERM, upon which every session is closed tidily. One JSON record a line on stdout is its log.
+
+  --config FILE    configuration (default ${DEFAULT_CONFIG_FILE})
+  --version        print the version
+  --help           print this text
+
+Exit status: 0 stopped as asked, 1 failed to start, 2 wrong command line, 70 a defect, 78 wrong configuration.
+`;
+
+/** EX_SOFTWARE and EX_CONFIG of sysexits.h. */
+const DEFECT_STATUS = 70;
+const CONFIG_STATUS = 78;
+
+/**
+ * What launchers may inherit: where programs are, and what a command that prints a credential commonly needs.
+ * Nothing that changes how Java runs.
+ */
+const INHERITED = [
+  'PATH',
+  'HOME',
+  'USER',
+  'LOGNAME',
+  'XDG_RUNTIME_DIR',
+  'XDG_CONFIG_HOME',
+  'DBUS_SESSION_BUS_ADDRESS',
+  'GNUPGHOME',
+  'CREDENTIALS_DIRECTORY',
+];
+
+async function main(): Promise<number | null> {
+  const args = readArguments();
+  if (typeof args === 'number') return args;
+  // Sockets, launch orders and state are made with their exact modes; this is for what is not thought of.
+  process.umask(0o027);
+  let config: Config;
+  try {
+    config = loadConfig(args.config);
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    printError(error);
+    return CONFIG_STATUS;
+  }
+  const clock = new SystemClock();
+  const log = makeAgentLog(config.agent.logLevel);
+  for (const name of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(name, (error) => {
+      log.error({ err: error }, `a defect ended the agent (${name})`);
+      process.exit(DEFECT_STATUS);
+    });
+  }
+  const environment = Object.fromEntries(
+    INHERITED.flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+  try {
+    const agent = await startAgent({ config, clock, log, uid: process.getuid?.() ?? 0, environment });
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => {
+        agent.stop(signal).then(
+          () => process.exit(0),
+          (error: unknown) => {
+            log.error({ err: error }, 'the agent did not stop cleanly');
+            process.exit(DEFECT_STATUS);
+          },
+        );
+      });
+    }
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    printError(error);
+    return 1;
+  }
+  return null;
+}
+
+function readArguments(): { config: string } | number {
+  try {
+    const { values } = parseArgs({
+      options: {
+        config: { type: 'string', default: DEFAULT_CONFIG_FILE },
+        help: { type: 'boolean', short: 'h' },
+        version: { type: 'boolean' },
+      },
+    });
+    if (values.help === true) {
+      process.stdout.write(USAGE);
+      return 0;
+    }
+    if (values.version === true) {
+      process.stdout.write(`${AGENT_VERSION}\n`);
+      return 0;
+    }
+    return { config: values.config };
+  } catch (error) {
+    process.stderr.write(`ib-agent: ${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    return 2;
+  }
+}
+
+function printError(error: AgentError): void {
+  process.stderr.write(`ib-agent: ${error.message}\n`);
+  if (error.hint !== undefined) process.stderr.write(`hint: ${error.hint}\n`);
+}
+
+const status = await main();
+if (status !== null) process.exitCode = status;

@@ -1,0 +1,149 @@
+// Owns the conditions: named health facts with severity, words and advice, which of them impair trading, and which hide others.
+
+import type { Severity } from '../protocol/states.ts';
+
+type ConditionRow = {
+  readonly severity: Severity;
+  /** Whether the session counts as degraded while this holds. */
+  readonly impairs: boolean;
+  /** How long it must hold before anybody is told: keeps flapping quiet. Milliseconds. */
+  readonly visibleAfterMs: number;
+  /** Conditions that explain this one: while one of them holds, this is not reported. */
+  readonly dependsOn: readonly string[];
+  readonly text: (detail: string) => string;
+  readonly hint: string;
+};
+
+const DOWN = 'look at: ibctl logs';
+
+export const CONDITIONS = {
+  'api-unreachable': {
+    severity: 'error',
+    impairs: true,
+    visibleAfterMs: 3_000,
+    dependsOn: ['api-client-id-in-use'],
+    text: (detail) => `the API port does not accept connections (${detail})`,
+    hint: DOWN,
+  },
+  'api-mute': {
+    severity: 'error',
+    impairs: true,
+    visibleAfterMs: 0,
+    dependsOn: ['api-unreachable'],
+    text: () => 'the API port accepts connections but does not answer the handshake',
+    hint: 'restart the gateway: ibctl restart --cold',
+  },
+  'api-unresponsive': {
+    severity: 'error',
+    impairs: true,
+    visibleAfterMs: 0,
+    dependsOn: ['api-unreachable', 'api-mute'],
+    text: (detail) => `the API does not answer (${detail})`,
+    hint: 'restart the gateway if it does not recover: ibctl restart',
+  },
+  'api-unproven': {
+    severity: 'error',
+    impairs: true,
+    visibleAfterMs: 0,
+    dependsOn: [
+      'api-unreachable',
+      'api-mute',
+      'api-unresponsive',
+      'api-client-id-in-use',
+      'broker-disconnected',
+    ],
+    text: (detail) => `the gateway logged in, but its API does not prove it (${detail})`,
+    hint: "compare api.port with the port in the gateway's log (ibctl logs); ibctl restart --cold logs in again",
+  },
+  'api-client-id-in-use': {
+    severity: 'error',
+    impairs: true,
+    visibleAfterMs: 0,
+    dependsOn: [],
+    text: () => 'another API client uses the client id reserved for the agent',
+    hint: 'give that client another id, or set api.clientId of the session',
+  },
+  'broker-disconnected': {
+    severity: 'error',
+    impairs: true,
+    visibleAfterMs: 0,
+    dependsOn: ['api-unreachable', 'api-mute', 'api-unresponsive'],
+    text: () => 'the gateway has lost its connection to IBKR (code 1100)',
+    hint: 'it reconnects by itself; check the network if it does not',
+  },
+  'farm-down': {
+    severity: 'warning',
+    impairs: true,
+    visibleAfterMs: 30_000,
+    dependsOn: ['broker-disconnected', 'api-unreachable', 'api-mute', 'api-unresponsive'],
+    text: (detail) => `data farm ${detail} is down`,
+    hint: 'it reconnects by itself; IBKR resets farms around midnight of each region',
+  },
+  'dialog-unknown': {
+    severity: 'warning',
+    impairs: false,
+    visibleAfterMs: 5_000,
+    dependsOn: [],
+    text: (detail) => `an unknown window is open: ${detail}`,
+    hint: 'look at the display: it may wait for an answer',
+  },
+  'setting-failed': {
+    severity: 'warning',
+    impairs: false,
+    visibleAfterMs: 0,
+    dependsOn: [],
+    text: (detail) => `IBC reports: ${detail}`,
+    hint: "compare the session's `ibc` settings with docs/configuration.md",
+  },
+  'command-server-down': {
+    severity: 'warning',
+    impairs: false,
+    visibleAfterMs: 0,
+    dependsOn: [],
+    text: () => 'IBC could not open its command port: this gateway can be stopped by signal only',
+    hint: 'ibctl restart --cold chooses another port',
+  },
+  'state-unwritable': {
+    severity: 'error',
+    impairs: false,
+    visibleAfterMs: 0,
+    dependsOn: [],
+    text: (detail) => `the agent cannot record what happened (${detail})`,
+    hint: 'make the state directory writable and give it room (df -h, ls -ld)',
+  },
+  'restart-failed': {
+    severity: 'warning',
+    impairs: false,
+    visibleAfterMs: 0,
+    dependsOn: [],
+    text: (detail) => `the restart that was asked for did not happen (${detail})`,
+    hint: 'ibctl restart --cold restarts with a full login',
+  },
+} as const satisfies Record<string, ConditionRow>;
+
+export type ConditionCode = keyof typeof CONDITIONS;
+
+/** A condition that holds. `detail` distinguishes several of one code (a farm's or a window's name). */
+export type HeldCondition = { readonly code: ConditionCode; readonly detail: string; readonly since: number };
+
+/** Those of the held conditions that are to be told at `now`: held long enough, and not explained by another. */
+export function visibleConditions(held: readonly HeldCondition[], now: number): readonly HeldCondition[] {
+  const codes = new Set<string>(held.map((condition) => condition.code));
+  return held.filter((condition) => {
+    const row: ConditionRow = CONDITIONS[condition.code];
+    return now - condition.since >= row.visibleAfterMs && !row.dependsOn.some((cause) => codes.has(cause));
+  });
+}
+
+/** When the next held condition becomes old enough to be told; null when none is waiting. */
+export function nextVisibleAt(held: readonly HeldCondition[], now: number): number | null {
+  const times = held
+    .map((condition) => condition.since + CONDITIONS[condition.code].visibleAfterMs)
+    .filter((at) => at > now);
+  return times.length === 0 ? null : Math.min(...times);
+}
+
+/** Whether a condition of this code impairs trading. */
+export function impairs(condition: HeldCondition): boolean {
+  return CONDITIONS[condition.code].impairs;
+}

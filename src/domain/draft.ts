@@ -1,0 +1,465 @@
+// Owns a session's state while one fact changes it: the moves that several rules share, each with its events and effects.
+
+import type { EventDraft } from '../events/catalogue.ts';
+import { backoffMs } from './backoff.ts';
+import { type ConditionCode, impairs, visibleConditions } from './conditions.ts';
+import type { Effect } from './effects.ts';
+import type { LaunchKind } from './facts.ts';
+import type { Budget } from './ledger.ts';
+import { REASONS, type Reason } from './reasons.ts';
+import type { SessionRules } from './rules.ts';
+import {
+  type AfterStop,
+  NO_API,
+  NO_BROKER,
+  NOTHING_SAID,
+  type Phase,
+  type Run,
+  type SessionState,
+} from './session-state.ts';
+
+/** What the reducer may know beside state and fact. All of it is data, so that a run can be replayed. */
+export type Context = {
+  /** Epoch milliseconds. */
+  readonly now: number;
+  /** In [0, 1). */
+  readonly random: number;
+  /** Id for a launch order, should one be written; unique per call. */
+  readonly order: string;
+  readonly budget: Budget;
+  readonly rules: SessionRules;
+};
+
+export type Step = { readonly state: SessionState; readonly effects: readonly Effect[] };
+
+/** Warm restarts cost no login, yet a gateway that restarts this often in an hour is broken. */
+const MAX_WARM_LAUNCHES_PER_HOUR = 6;
+/** The gateway closes its dialog itself at IBKR's limit; ours comes later, for when it does not. */
+const SECOND_FACTOR_GRACE_MS = 20_000;
+const HOUR_MS = 3_600_000;
+/** How long a session must be ready before earlier failures are forgotten. */
+const STABLE_AFTER_MS = 10 * 60_000;
+/** Of windows, settings and farms that one session tells about; the newest are kept. */
+const MAX_HELD_OF_A_CODE = 20;
+
+/** A state being changed by one fact; what it collects becomes the next state and the effects. */
+export class Draft {
+  readonly ctx: Context;
+  readonly effects: Effect[] = [];
+  readonly #events: EventDraft[] = [];
+  phase: Phase;
+  since: number;
+  reason: Reason | null;
+  desired: 'up' | 'down';
+  run: Run | null;
+  api: SessionState['api'];
+  broker: SessionState['broker'];
+  conditions: SessionState['conditions'];
+  streak: number;
+  missedSecondFactors: number;
+  refusals: number;
+  launchFailures: number;
+  warmLaunches: readonly number[];
+  restart: SessionState['restart'];
+  token: boolean;
+  readyAt: number | null;
+  announced: readonly string[];
+  phaseDeadline: number | null;
+  restartDeadline: number | null;
+
+  constructor(state: SessionState, ctx: Context) {
+    this.ctx = ctx;
+    this.phase = state.phase;
+    this.since = state.since;
+    this.reason = state.reason;
+    this.desired = state.desired;
+    this.run = state.run;
+    this.api = state.api;
+    this.broker = state.broker;
+    this.conditions = state.conditions;
+    this.streak = state.streak;
+    this.missedSecondFactors = state.missedSecondFactors;
+    this.refusals = state.refusals;
+    this.launchFailures = state.launchFailures;
+    this.warmLaunches = state.warmLaunches;
+    this.restart = state.restart;
+    this.token = state.token;
+    this.readyAt = state.readyAt;
+    this.announced = state.announced;
+    this.phaseDeadline = state.phaseDeadline;
+    this.restartDeadline = state.restartDeadline;
+  }
+
+  snapshot(): SessionState {
+    return {
+      phase: this.phase,
+      since: this.since,
+      reason: this.reason,
+      desired: this.desired,
+      run: this.run,
+      api: this.api,
+      broker: this.broker,
+      conditions: this.conditions,
+      streak: this.streak,
+      missedSecondFactors: this.missedSecondFactors,
+      refusals: this.refusals,
+      launchFailures: this.launchFailures,
+      warmLaunches: this.warmLaunches,
+      restart: this.restart,
+      token: this.token,
+      readyAt: this.readyAt,
+      announced: this.announced,
+      phaseDeadline: this.phaseDeadline,
+      restartDeadline: this.restartDeadline,
+    };
+  }
+
+  finish(): Step {
+    // Events come before a launch, so that the record says what begins before anything of it can be seen.
+    const launches = this.effects.filter((effect) => effect.kind === 'launch');
+    const others = this.effects.filter((effect) => effect.kind !== 'launch');
+    const events = this.#events.map((event): Effect => ({ kind: 'emit', event }));
+    return { state: this.snapshot(), effects: [...others, ...events, ...launches] };
+  }
+
+  emit(event: EventDraft): void {
+    this.#events.push(event);
+  }
+
+  emitDeferred(until: number, detail: string): void {
+    this.emit({
+      event: 'login-deferred',
+      fields: { IB_UNTIL: new Date(until).toISOString(), IB_DETAIL: detail },
+      reason: 'login-budget',
+    });
+  }
+
+  /** Changes the phase; its deadline starts now. */
+  enter(phase: Phase, reason: Reason | null): void {
+    this.phase = phase;
+    this.since = this.ctx.now;
+    this.reason = reason;
+    const limit = this.#phaseLimitMs(phase);
+    this.phaseDeadline = limit === null ? null : this.ctx.now + limit;
+  }
+
+  #phaseLimitMs(phase: Phase): number | null {
+    const { deadlines } = this.ctx.rules;
+    switch (phase.name) {
+      case 'starting':
+        return deadlines.startMs;
+      case 'logging-in':
+        return deadlines.loginMs;
+      case 'awaiting-second-factor':
+        return deadlines.secondFactorMs + SECOND_FACTOR_GRACE_MS;
+      case 'loading':
+        return deadlines.loadingMs;
+      case 'restarting':
+        return phase.stage === 'closing' ? deadlines.stopMs + deadlines.termMs + 30_000 : deadlines.startMs;
+      case 'stopping':
+        return deadlines.stopMs + deadlines.termMs + 30_000;
+      default:
+        return null;
+    }
+  }
+
+  updateRun(change: Partial<Run>): void {
+    if (this.run !== null) this.run = { ...this.run, ...change };
+  }
+
+  say(change: Partial<Run['said']>): void {
+    if (this.run !== null) this.run = { ...this.run, said: { ...this.run.said, ...change } };
+  }
+
+  wantUp(): void {
+    if (this.desired === 'up') return;
+    this.desired = 'up';
+    this.effects.push({ kind: 'save-desired', desired: 'up' });
+  }
+
+  wantDown(): void {
+    if (this.desired === 'down') return;
+    this.desired = 'down';
+    this.effects.push({ kind: 'save-desired', desired: 'down' });
+  }
+
+  /** The session is ready no more; when it was for long enough, what went wrong before is forgotten. */
+  leaveReady(): void {
+    if (this.readyAt !== null && this.ctx.now - this.readyAt >= STABLE_AFTER_MS) this.forgetFailures();
+    this.readyAt = null;
+  }
+
+  forgetFailures(): void {
+    this.streak = 0;
+    this.missedSecondFactors = 0;
+    this.refusals = 0;
+    this.launchFailures = 0;
+  }
+
+  /** Counts a login that IBC makes by itself; a budget that was used up before it ends the session. */
+  chargeForeignLogin(): void {
+    if (this.run === null) return;
+    this.effects.push({ kind: 'charge', what: 'login', order: this.run.order });
+    const { blockedUntil } = this.ctx.budget;
+    if (blockedUntil === null || this.run.afterExit !== null) return;
+    this.emitDeferred(blockedUntil, 'IBC logged in by itself and the budget is used up');
+    this.stopThen({ kind: 'halt', reason: 'login-budget', detail: 'IBC logged in by itself once more' });
+  }
+
+  /** Starts a JVM, when the budget allows it; halts otherwise. */
+  launch(kind: LaunchKind, reason: Reason): void {
+    if (this.run !== null) return;
+    const { now, budget, order } = this.ctx;
+    if (kind === 'cold' && budget.blockedUntil !== null) {
+      this.emitDeferred(budget.blockedUntil, `${budget.loginsLastHour} logins in the last hour`);
+      this.halt(
+        'login-budget',
+        `${budget.loginsLastHour} logins in the last hour; the last reason was: ${REASONS[reason].text}`,
+      );
+      return;
+    }
+    if (kind === 'warm') {
+      const recent = this.warmLaunches.filter((at) => at <= now && now - at < HOUR_MS);
+      if (recent.length >= MAX_WARM_LAUNCHES_PER_HOUR) {
+        this.halt('restart-storm', `${recent.length} restarts in the last hour`);
+        return;
+      }
+      this.warmLaunches = [...recent, now];
+    }
+    this.token = false;
+    this.run = {
+      order,
+      launch: kind,
+      startedAt: now,
+      pid: null,
+      gatewayVersion: null,
+      submissions: 0,
+      secondFactors: 0,
+      secondFactor: null,
+      loggedInAt: null,
+      afterExit: null,
+      restartAsked: null,
+      shutdownSeen: false,
+      said: NOTHING_SAID,
+    };
+    this.effects.push({ kind: 'launch', order, launch: kind });
+    this.enter(
+      this.restart === null
+        ? { name: 'starting' }
+        : { name: 'restarting', restart: this.restart.kind, stage: 'launching' },
+      reason,
+    );
+    this.emit({ event: 'session-starting', fields: { IB_LAUNCH: kind, IB_ORDER: order }, reason });
+  }
+
+  /** Asks the JVM to end; `then` happens when it has. */
+  stopThen(then: AfterStop, how: 'tidy' | 'signal' = 'tidy'): void {
+    if (this.run === null) {
+      this.follow(then);
+      return;
+    }
+    if (this.run.afterExit === null) this.effects.push({ kind: 'stop', how });
+    this.updateRun({ afterExit: then });
+    this.restartDeadline = null;
+    this.enter(
+      then.kind === 'launch'
+        ? { name: 'restarting', restart: then.launch, stage: 'closing' }
+        : { name: 'stopping' },
+      then.reason,
+    );
+  }
+
+  /** The supervisor's ladder ends with SIGKILL, so an exit that is overdue means that its report was lost: ask again. */
+  stopAgain(): void {
+    this.effects.push({ kind: 'stop', how: 'signal' });
+    this.phaseDeadline = this.ctx.now + this.ctx.rules.deadlines.termMs + 30_000;
+  }
+
+  follow(then: AfterStop, hint?: string): void {
+    switch (then.kind) {
+      case 'stay-stopped':
+        this.stayStopped(then.reason);
+        return;
+      case 'halt':
+        this.halt(then.reason, then.detail, hint);
+        return;
+      case 'launch':
+        this.launch(then.launch, then.reason);
+        return;
+      case 'back-off':
+        this.#backOff(then.reason, then.notBefore);
+        return;
+    }
+  }
+
+  stayStopped(reason: Reason): void {
+    this.restart = null;
+    this.enter({ name: 'stopped' }, reason);
+    this.effects.push({ kind: 'stop-display' });
+    this.emit({ event: 'session-stopped', fields: {}, reason });
+  }
+
+  #backOff(reason: Reason, notBefore: number | null): void {
+    this.streak += 1;
+    this.restart = null;
+    const { now, random, rules } = this.ctx;
+    const until = Math.max(
+      now + backoffMs(this.streak, random, rules.restart.backoffMinMs, rules.restart.backoffMaxMs),
+      notBefore ?? 0,
+    );
+    this.enter({ name: 'backing-off', until, launch: 'cold' }, reason);
+    this.emit({
+      event: 'session-backing-off',
+      fields: { IB_UNTIL: new Date(until).toISOString(), IB_NEXT: 'login', IB_DETAIL: REASONS[reason].text },
+      reason,
+      hint: REASONS[reason].hint,
+    });
+  }
+
+  halt(reason: Reason, detail: string | null, hint?: string): void {
+    const text = detail === null ? REASONS[reason].text : `${REASONS[reason].text}: ${detail}`;
+    const advice = hint === undefined ? REASONS[reason].hint : `${hint}; then run: ibctl login`;
+    this.restart = null;
+    this.enter({ name: 'halted', text, hint: advice }, reason);
+    this.effects.push({ kind: 'stop-display' });
+    this.emit({ event: 'session-halted', fields: { IB_DETAIL: text }, reason, hint: advice });
+  }
+
+  /** What follows a failure: another try, or a halt where the policy wants none. */
+  afterFailure(reason: Reason, notBefore: number | null): AfterStop {
+    if (this.ctx.rules.restart.policy === 'never')
+      return { kind: 'halt', reason, detail: 'restart.policy is never' };
+    return { kind: 'back-off', reason, notBefore };
+  }
+
+  fail(reason: Reason, detail: string): void {
+    if (this.run?.loggedInAt != null) this.lose(reason, detail);
+    this.restart = null;
+    this.stopThen(this.afterFailure(reason, null));
+  }
+
+  /** Says that a session which was up is gone. */
+  lose(reason: Reason, detail: string): void {
+    if (this.run !== null && this.run.loggedInAt === null) return;
+    this.emit({ event: 'session-lost', fields: { IB_DETAIL: detail }, reason, hint: REASONS[reason].hint });
+  }
+
+  failRestart(detail: string): void {
+    this.updateRun({ restartAsked: null });
+    this.restartDeadline = null;
+    this.hold('restart-failed', detail, true);
+    this.emit({ event: 'restart-failed', fields: { IB_KIND: 'warm', IB_DETAIL: detail } });
+  }
+
+  watchApi(eager: boolean): void {
+    this.effects.push({ kind: 'watch-api', eager });
+  }
+
+  /** The JVM is gone, and with it everything it was the evidence for. */
+  endRun(): void {
+    this.run = null;
+    this.api = NO_API;
+    this.broker = NO_BROKER;
+    this.conditions = this.conditions.filter((condition) => condition.code === 'state-unwritable');
+    this.announced = [];
+    this.readyAt = null;
+    this.restartDeadline = null;
+    this.effects.push({ kind: 'unwatch-api' });
+  }
+
+  /** Makes a condition hold or not; true when it is new. */
+  hold(code: ConditionCode, detail: string, holds: boolean): boolean {
+    const others = this.conditions.filter(
+      (condition) => condition.code !== code || (distinguished(code) && condition.detail !== detail),
+    );
+    const same = this.conditions.find((condition) => !others.includes(condition));
+    if (!holds) {
+      this.conditions = others;
+      return false;
+    }
+    const ofCode = others.filter((condition) => condition.code === code);
+    const oldest = ofCode.length >= MAX_HELD_OF_A_CODE ? ofCode[0] : undefined;
+    const kept = others.filter((condition) => condition !== oldest);
+    this.conditions = [...kept, { code, detail, since: same?.since ?? this.ctx.now }];
+    return same === undefined;
+  }
+
+  clear(code: ConditionCode): void {
+    this.conditions = this.conditions.filter((condition) => condition.code !== code);
+  }
+
+  /** Moves between loading, ready and degraded by what is proven, and tells of conditions that became visible. */
+  settleHealth(): void {
+    if (this.run === null) return;
+    if (this.#isProven()) this.clear('api-unproven');
+    const visible = visibleConditions(this.conditions, this.ctx.now);
+    const told = visible.map((condition) => `${condition.code} ${condition.detail}`);
+    for (const condition of visible) {
+      if (condition.code !== 'dialog-unknown') continue;
+      if (this.announced.includes(`${condition.code} ${condition.detail}`)) continue;
+      this.emit({ event: 'dialog-unknown', fields: { IB_TITLE: condition.detail } });
+    }
+    this.announced = told;
+    const impairing = visible.filter(impairs);
+    const proven = this.#isProven();
+    if (this.phase.name === 'loading' && proven && this.run.loggedInAt !== null && impairing.length === 0) {
+      this.#becomeReady();
+    } else if (this.phase.name === 'ready' && impairing.length > 0) {
+      this.enter({ name: 'degraded' }, this.reason);
+      this.emit({
+        event: 'session-degraded',
+        fields: { IB_CONDITIONS: [...new Set(impairing.map((condition) => condition.code))].join(' ') },
+      });
+    } else if (this.phase.name === 'degraded' && impairing.length === 0 && proven) {
+      if (this.readyAt === null) {
+        this.#becomeReady();
+        return;
+      }
+      this.enter({ name: 'ready' }, null);
+      this.emit({ event: 'session-recovered', fields: {} });
+    }
+  }
+
+  /** Positive evidence: the handshake, the accounts, and no lost connectivity outstanding. */
+  #isProven(): boolean {
+    return this.api.ok === true && this.api.serverVersion !== null && this.broker.connected !== false;
+  }
+
+  /** For a session that logged in and whose API does not prove it in time. */
+  degradeUnproven(): void {
+    this.hold('api-unproven', this.api.problem ?? 'nothing was heard from it', true);
+    this.enter({ name: 'degraded' }, 'loading-timeout');
+    this.watchApi(false);
+    this.emit({
+      event: 'session-degraded',
+      fields: { IB_CONDITIONS: 'api-unproven' },
+      reason: 'loading-timeout',
+    });
+  }
+
+  #becomeReady(): void {
+    this.enter({ name: 'ready' }, null);
+    this.readyAt = this.ctx.now;
+    this.watchApi(false);
+    this.emit({
+      event: 'session-ready',
+      fields: {
+        IB_SERVER_VERSION: String(this.api.serverVersion ?? ''),
+        IB_LATENCY_MS: this.api.latencyMs === null ? '' : String(Math.round(this.api.latencyMs)),
+      },
+    });
+    if (this.restart !== null) {
+      const seconds = Math.round((this.ctx.now - this.restart.since) / 1000);
+      this.emit({
+        event: 'restart-finished',
+        fields: { IB_KIND: this.restart.kind, IB_SECONDS: String(seconds) },
+      });
+      this.restart = null;
+    }
+  }
+}
+
+/** Codes of which several may hold at once, told apart by their detail. */
+function distinguished(code: ConditionCode): boolean {
+  return code === 'farm-down' || code === 'dialog-unknown' || code === 'setting-failed';
+}

@@ -1,0 +1,22 @@
+// Owns what a reducer may ask the outside world to do, as data.
+
+import type { EventDraft } from '../events/catalogue.ts';
+import type { LaunchKind } from './facts.ts';
+
+export type Effect =
+  /** Charge the ledger when cold, write the launch order, start display and session. In this order; nothing starts when a write fails. */
+  | { readonly kind: 'launch'; readonly order: string; readonly launch: LaunchKind }
+  /** Stop the JVM: `tidy` asks it to close first, `signal` begins with SIGTERM. Always ends in an `exited` fact. */
+  | { readonly kind: 'stop'; readonly how: 'tidy' | 'signal' }
+  | { readonly kind: 'stop-display' }
+  /** Ask the gateway to restart itself keeping its token; answered by a `restart-answer` fact. */
+  | { readonly kind: 'ask-restart' }
+  /** Keep an API connection: `eager` retries at once while a session comes up. */
+  | { readonly kind: 'watch-api'; readonly eager: boolean }
+  | { readonly kind: 'unwatch-api' }
+  /** Count a login that IBC made by itself, or a second factor that was shown. */
+  | { readonly kind: 'charge'; readonly what: 'login' | 'push'; readonly order: string }
+  /** Nothing was submitted under this order. */
+  | { readonly kind: 'refund'; readonly order: string }
+  | { readonly kind: 'save-desired'; readonly desired: 'up' | 'down' }
+  | { readonly kind: 'emit'; readonly event: EventDraft };

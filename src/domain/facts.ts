@@ -1,0 +1,92 @@
+// Owns the facts that can reach a session's reducer: everything the outside world can tell it, as data.
+
+import type { SecondFactorMethod } from '../protocol/states.ts';
+
+export type LaunchKind = 'warm' | 'cold';
+
+/** How a JVM ended and what it left behind; `status` 0–255 or null, `signal` such as `SIGKILL` or null. */
+export type ExitReport = {
+  readonly status: number | null;
+  readonly signal: string | null;
+  readonly coldRestart: boolean;
+  readonly pause: boolean;
+  readonly tokens: 'none' | 'one' | 'several';
+  /** Whether the launcher became java; when not, nothing can have been submitted. */
+  readonly executed: boolean;
+  /** The last line it wrote before the gateway came up, where java itself complains; null when there was none. */
+  readonly lastError: string | null;
+};
+
+/** Why a launcher did not become its program. `temporary`: another try may succeed although nobody mended anything. */
+export type LaunchProblem = {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+  readonly temporary: boolean;
+};
+
+export type RefusalCause =
+  | 'credentials'
+  | 'login-failed'
+  | 'login-error'
+  | 'connection-failed'
+  | 'locked-out'
+  | 'invalidated';
+
+export type OperatorAction = 'login' | 'start' | 'stop' | 'restart-warm' | 'restart-cold';
+
+/** What the gateway's output or windows say, in words that hold for every gateway kind and driver. */
+export type GatewayFact =
+  | { readonly kind: 'gateway-up'; readonly version: string }
+  | { readonly kind: 'login-dialog' }
+  | { readonly kind: 'login-submitted'; readonly number: number }
+  | { readonly kind: 'restored' }
+  | { readonly kind: 'main-window' }
+  | { readonly kind: 'second-factor-shown'; readonly method: SecondFactorMethod | null }
+  | { readonly kind: 'second-factor-answered' }
+  | { readonly kind: 'second-factor-timed-out' }
+  | { readonly kind: 'second-factor-device-unknown'; readonly text: string }
+  | { readonly kind: 'logged-in' }
+  | {
+      readonly kind: 'login-refused';
+      readonly cause: RefusalCause;
+      readonly text: string;
+      readonly waitMs: number | null;
+    }
+  | { readonly kind: 'existing-session'; readonly ends: boolean }
+  | { readonly kind: 'relogin-required' }
+  | { readonly kind: 'command'; readonly command: string }
+  | { readonly kind: 'restart-time'; readonly time: string }
+  | { readonly kind: 'shutdown-started' }
+  | { readonly kind: 'command-server'; readonly up: boolean }
+  | { readonly kind: 'fatal'; readonly code: number }
+  | { readonly kind: 'gateway-error'; readonly text: string }
+  | { readonly kind: 'dialog'; readonly title: string; readonly open: boolean };
+
+export type ApiFact =
+  | { readonly kind: 'api-handshake'; readonly serverVersion: number }
+  | { readonly kind: 'api-accounts'; readonly accounts: readonly string[] }
+  | { readonly kind: 'api-latency'; readonly ms: number }
+  | { readonly kind: 'api-unresponsive'; readonly sinceMs: number }
+  | { readonly kind: 'api-mute' }
+  | { readonly kind: 'api-down'; readonly detail: string }
+  | { readonly kind: 'api-client-id-in-use' }
+  /** `connected`: 1101, 1102; `lost`: 1100, 2110. `dataLost`: 1101 (subscriptions are gone). */
+  | { readonly kind: 'broker'; readonly connected: boolean; readonly dataLost: boolean }
+  | { readonly kind: 'farm'; readonly name: string; readonly farmKind: string; readonly ok: boolean | null };
+
+export type Fact =
+  | { readonly kind: 'agent-started'; readonly desired: 'up' | 'down' }
+  | { readonly kind: 'agent-stopping' }
+  | { readonly kind: 'operator'; readonly action: OperatorAction }
+  | { readonly kind: 'launched'; readonly pid: number }
+  | { readonly kind: 'launch-failed'; readonly problem: LaunchProblem }
+  | { readonly kind: 'display-exited'; readonly status: number | null; readonly signal: string | null }
+  | { readonly kind: 'exited'; readonly report: ExitReport }
+  | { readonly kind: 'restart-answer'; readonly accepted: boolean; readonly detail: string }
+  | { readonly kind: 'state-unwritable'; readonly detail: string }
+  /** Whether what happened could be recorded on disk; told when that changes. */
+  | { readonly kind: 'records'; readonly ok: boolean; readonly detail: string }
+  | { readonly kind: 'timer' }
+  | GatewayFact
+  | ApiFact;

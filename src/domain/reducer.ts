@@ -1,0 +1,667 @@
+// Owns the rules of a session: one pure function from state, fact and time to the next state and what is to be done.
+
+import type { ErrorCode } from '../protocol/errors.ts';
+import type { SecondFactorMethod } from '../protocol/states.ts';
+import { nextVisibleAt } from './conditions.ts';
+import { type Context, Draft, type Step } from './draft.ts';
+import { judgeExit, lockOutWaitMs, REFUSAL_REASONS, statusText } from './exit-decision.ts';
+import type { ApiFact, ExitReport, Fact, GatewayFact, OperatorAction, RefusalCause } from './facts.ts';
+import { type AfterStop, NO_API, type Phase, type Run, type SessionState } from './session-state.ts';
+
+/** Why an operator's action cannot be done now; null when it can. */
+export type OperatorRefusal = {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string;
+  readonly until: number | null;
+};
+
+const MAX_LAUNCH_FAILURES = 5;
+const MAX_LOGIN_REFUSALS = 2;
+
+/** States in which a JVM is alive and nothing decided to end it. */
+function isUp(phase: Phase): boolean {
+  return [
+    'starting',
+    'logging-in',
+    'awaiting-second-factor',
+    'loading',
+    'ready',
+    'degraded',
+    'restarting',
+  ].includes(phase.name);
+}
+
+/** A JVM on its way to ready, which nothing has decided to end. */
+function isComingUp(d: Draft): boolean {
+  return d.run !== null && !isEnding(d) && !isReadyOrDegraded(d.phase);
+}
+
+/** A JVM that was asked to end, or says that it is about to. */
+function isEnding(d: Draft): boolean {
+  if (d.run?.afterExit != null || d.phase.name === 'stopping') return true;
+  return d.phase.name === 'restarting' && d.phase.stage === 'closing';
+}
+
+function isReadyOrDegraded(phase: Phase): boolean {
+  return phase.name === 'ready' || phase.name === 'degraded';
+}
+
+/**
+ * Says why an operator's action cannot be done in this state. The caller asks this in the same turn in which it
+ * reduces the action, so that nothing changes in between.
+ */
+export function refuseOperator(
+  state: SessionState,
+  action: OperatorAction,
+  ctx: Context,
+): OperatorRefusal | null {
+  const needsCold =
+    action === 'restart-cold' ||
+    ((action === 'login' || action === 'start') &&
+      !state.token &&
+      (['stopped', 'halted', 'backing-off', 'stopping'] as const).some((name) => name === state.phase.name));
+  if (needsCold && ctx.budget.blockedUntil !== null) {
+    return {
+      code: 'login-deferred',
+      message: `${ctx.budget.loginsLastHour} logins in the last hour; ${ctx.rules.restart.maxLoginsPerHour} are allowed for this IBKR user`,
+      hint: 'each further login risks a lock-out by IBKR: wait, and look for the cause with: ibctl events --since 2h',
+      until: ctx.budget.blockedUntil,
+    };
+  }
+  if (action === 'restart-warm') {
+    if (state.run?.restartAsked) {
+      return {
+        code: 'wrong-state',
+        message: 'a restart is already under way',
+        hint: 'follow it with: ibctl wait',
+        until: null,
+      };
+    }
+    if (!isReadyOrDegraded(state.phase)) {
+      return {
+        code: 'warm-restart-unavailable',
+        message: `a session that is ${state.phase.name} cannot be restarted without a login`,
+        hint: 'ibctl restart --cold restarts with a full login and, if IBKR asks for it, a second factor',
+        until: null,
+      };
+    }
+  }
+  return null;
+}
+
+/** Takes one fact. Never throws, and ignores facts that mean nothing in the state. */
+export function reduce(state: SessionState, fact: Fact, ctx: Context): Step {
+  const draft = new Draft(state, ctx);
+  switch (fact.kind) {
+    case 'agent-started':
+      onAgentStarted(draft, fact.desired);
+      break;
+    case 'agent-stopping':
+      onAgentStopping(draft);
+      break;
+    case 'operator':
+      onOperator(draft, fact.action);
+      break;
+    case 'timer':
+      onTimer(draft);
+      break;
+    case 'launched':
+      draft.updateRun({ pid: fact.pid });
+      break;
+    case 'launch-failed':
+      if (draft.run !== null && draft.run.said.problem === null) {
+        draft.say({ problem: fact.problem });
+        draft.emit({
+          event: 'launch-failed',
+          fields: { IB_FAILURE: fact.problem.code, IB_DETAIL: fact.problem.message },
+          hint: fact.problem.hint,
+        });
+      }
+      break;
+    case 'display-exited':
+      onDisplayExited(draft, fact.status, fact.signal);
+      break;
+    case 'exited':
+      onExited(draft, fact.report);
+      break;
+    case 'restart-answer':
+      onRestartAnswer(draft, fact.accepted, fact.detail);
+      break;
+    case 'state-unwritable':
+      if (draft.run !== null) {
+        draft.run = null;
+        draft.halt('state-unwritable', fact.detail);
+      }
+      break;
+    case 'records':
+      if (draft.hold('state-unwritable', fact.detail, !fact.ok))
+        draft.emit({ event: 'state-unwritable', fields: { IB_DETAIL: fact.detail } });
+      break;
+    case 'api-handshake':
+    case 'api-accounts':
+    case 'api-latency':
+    case 'api-unresponsive':
+    case 'api-mute':
+    case 'api-down':
+    case 'api-client-id-in-use':
+    case 'broker':
+    case 'farm':
+      onApi(draft, fact);
+      break;
+    default:
+      onGateway(draft, fact);
+  }
+  draft.settleHealth();
+  return draft.finish();
+}
+
+/** The earliest moment at which the state wants a `timer` fact; null when it waits for facts only. */
+export function nextTimerAt(state: SessionState, now: number): number | null {
+  const times = [
+    state.phaseDeadline,
+    state.restartDeadline,
+    state.phase.name === 'backing-off' ? state.phase.until : null,
+    nextVisibleAt(state.conditions, now),
+  ].filter((at) => at !== null);
+  return times.length === 0 ? null : Math.min(...times);
+}
+
+// --- the operator, the agent, time -----------------------------------------------------------------------------------
+
+function onAgentStarted(d: Draft, desired: 'up' | 'down'): void {
+  if (d.phase.name !== 'stopped' || d.run !== null) return;
+  d.desired = desired;
+  if (desired === 'up') d.launch('cold', 'autostart');
+}
+
+function onAgentStopping(d: Draft): void {
+  if (d.run === null) {
+    if (d.phase.name === 'backing-off') d.enter({ name: 'stopped' }, 'agent-stopping');
+    return;
+  }
+  d.stopThen({ kind: 'stay-stopped', reason: 'agent-stopping' });
+}
+
+function onOperator(d: Draft, action: OperatorAction): void {
+  const refusal = refuseOperator(d.snapshot(), action, d.ctx);
+  if (refusal !== null) {
+    if (refusal.until !== null) d.emitDeferred(refusal.until, refusal.message);
+    return;
+  }
+  switch (action) {
+    case 'login':
+    case 'start':
+      d.wantUp();
+      if (d.phase.name === 'stopping') {
+        d.forgetFailures();
+        d.updateRun({ afterExit: { kind: 'launch', launch: 'cold', reason: 'operator-login' } });
+      } else if (!isUp(d.phase)) {
+        d.forgetFailures();
+        d.launch(d.token ? 'warm' : 'cold', 'operator-login');
+      }
+      return;
+    case 'stop':
+      d.wantDown();
+      d.forgetFailures();
+      d.restart = null;
+      if (d.run === null) {
+        if (d.phase.name !== 'stopped') d.stayStopped('by-operator');
+        else d.reason = 'by-operator';
+      } else {
+        d.stopThen({ kind: 'stay-stopped', reason: 'by-operator' });
+      }
+      return;
+    case 'restart-cold':
+      d.wantUp();
+      d.forgetFailures();
+      if (d.run === null) {
+        d.launch('cold', 'operator-restart');
+        return;
+      }
+      d.restart = { kind: 'cold', since: d.ctx.now };
+      d.emit({
+        event: 'restart-planned',
+        fields: { IB_KIND: 'cold', IB_AT: '' },
+        reason: 'operator-restart',
+      });
+      d.emit({ event: 'restart-started', fields: { IB_KIND: 'cold' }, reason: 'operator-restart' });
+      d.stopThen({ kind: 'launch', launch: 'cold', reason: 'operator-restart' });
+      return;
+    case 'restart-warm':
+      d.updateRun({ restartAsked: { at: d.ctx.now, time: null } });
+      d.clear('restart-failed');
+      d.restartDeadline = d.ctx.now + d.ctx.rules.deadlines.warmRestartMs;
+      d.effects.push({ kind: 'ask-restart' });
+      d.emit({
+        event: 'restart-planned',
+        fields: { IB_KIND: 'warm', IB_AT: '' },
+        reason: 'operator-restart',
+      });
+      return;
+  }
+}
+
+function onTimer(d: Draft): void {
+  const { now } = d.ctx;
+  if (d.restartDeadline !== null && d.restartDeadline <= now)
+    d.failRestart('the gateway did not restart in time');
+  if (d.phase.name === 'backing-off' && d.phase.until <= now) {
+    const { launch } = d.phase;
+    d.launch(launch, d.reason ?? 'gateway-exited');
+    return;
+  }
+  if (d.phaseDeadline === null || d.phaseDeadline > now) return;
+  d.phaseDeadline = null;
+  switch (d.phase.name) {
+    case 'starting':
+      d.fail('start-timeout', 'nothing was seen of the login dialog');
+      return;
+    case 'restarting':
+      if (d.phase.stage === 'launching') d.fail('start-timeout', 'the restarted gateway showed nothing');
+      else if (d.run?.afterExit === null)
+        d.fail('gateway-exited', 'it went down for a restart and did not end');
+      else d.stopAgain();
+      return;
+    case 'logging-in':
+      d.fail('login-timeout', 'no answer to the login');
+      return;
+    case 'awaiting-second-factor':
+      missSecondFactor(d);
+      return;
+    case 'loading':
+      // Logged in, but not proven: another login would cost a second factor and mend nothing, so a person is told instead.
+      if (d.run?.loggedInAt != null) d.degradeUnproven();
+      else d.fail('loading-timeout', 'the second factor was answered, then nothing was heard');
+      return;
+    case 'stopping':
+      d.stopAgain();
+      return;
+    default:
+      return;
+  }
+}
+
+// --- processes -------------------------------------------------------------------------------------------------------
+
+function onDisplayExited(d: Draft, status: number | null, signal: string | null): void {
+  if (d.run === null) return;
+  if (d.run.afterExit !== null) return;
+  d.emit({
+    event: 'display-lost',
+    fields: { IB_EXIT_STATUS: status === null ? '' : String(status), IB_EXIT_SIGNAL: signal ?? '' },
+    reason: 'display-lost',
+  });
+  d.lose('display-lost', 'its X display ended');
+  // A JVM without its display cannot close a window tidily; it only hangs in the attempt.
+  const problem = d.run.said.problem;
+  const then: AfterStop =
+    problem !== null && !problem.temporary
+      ? { kind: 'halt', reason: 'launch-failed', detail: problem.message }
+      : d.afterFailure('display-lost', null);
+  d.stopThen(then, 'signal');
+}
+
+function onExited(d: Draft, report: ExitReport): void {
+  const run = d.run;
+  if (run === null) return;
+  const phase = d.phase;
+  const then = run.afterExit;
+  d.token =
+    report.tokens === 'one' && !report.coldRestart && !(run.launch === 'warm' && run.loggedInAt === null);
+  const verdict = judgeExit(run, report);
+  const exitText = statusText(report);
+  d.emit({
+    event: 'gateway-exited',
+    fields: {
+      IB_EXIT_STATUS: report.status === null ? '' : String(report.status),
+      IB_EXIT_SIGNAL: report.signal ?? '',
+      IB_DETAIL: then === null ? verdict.detail : 'as asked',
+    },
+    ...(then === null ? { reason: verdict.reason } : {}),
+  });
+  d.leaveReady();
+  if (run.said.problem !== null) d.launchFailures += 1;
+  // A report that says otherwise than the lines did is wrong, and what is not known counts as spent.
+  const silent = run.gatewayVersion === null && run.submissions === 0;
+  if (!report.executed && silent && run.launch === 'cold')
+    d.effects.push({ kind: 'refund', order: run.order });
+  const wasLoggedIn = run.loggedInAt !== null;
+  d.endRun();
+
+  if (then !== null) {
+    d.follow(then, run.said.problem?.hint);
+    return;
+  }
+  if (verdict.next.kind === 'warm') {
+    d.restart = { kind: 'warm', since: d.restart?.since ?? d.ctx.now };
+    if (phase.name !== 'restarting')
+      d.emit({ event: 'restart-started', fields: { IB_KIND: 'warm' }, reason: 'gateway-restart' });
+    d.launch('warm', run.restartAsked === null ? 'gateway-restart' : 'operator-restart');
+    return;
+  }
+  if (wasLoggedIn)
+    d.lose(verdict.reason, `${verdict.detail}${verdict.detail.includes(exitText) ? '' : ` (${exitText})`}`);
+  d.restart = null;
+  switch (verdict.next.kind) {
+    case 'halt':
+      d.halt(verdict.reason, verdict.detail, run.said.problem?.hint);
+      return;
+    case 'back-off-once':
+      d.refusals += 1;
+      d.follow(
+        d.refusals >= MAX_LOGIN_REFUSALS
+          ? { kind: 'halt', reason: verdict.reason, detail: verdict.detail }
+          : d.afterFailure(verdict.reason, null),
+      );
+      return;
+    case 'back-off':
+      if (d.launchFailures >= MAX_LAUNCH_FAILURES)
+        d.halt(verdict.reason, verdict.detail, run.said.problem?.hint);
+      else
+        d.follow(
+          d.afterFailure(
+            verdict.reason,
+            verdict.next.waitMs === null ? null : d.ctx.now + verdict.next.waitMs,
+          ),
+        );
+      return;
+  }
+}
+
+function onRestartAnswer(d: Draft, accepted: boolean, detail: string): void {
+  if (d.run?.restartAsked && !accepted) d.failRestart(detail);
+}
+
+// --- what the gateway says -------------------------------------------------------------------------------------------
+
+function onGateway(d: Draft, fact: GatewayFact): void {
+  const run = d.run;
+  if (run === null) return;
+  switch (fact.kind) {
+    case 'gateway-up':
+      d.updateRun({ gatewayVersion: fact.version });
+      return;
+    case 'login-dialog':
+      if (!isComingUp(d) || (d.phase.name !== 'starting' && d.phase.name !== 'restarting')) return;
+      // A restart that asks for a login has lost its token; IBC would show this dialog for ever and fill in nothing.
+      if (run.launch === 'warm') d.fail('token-refused', 'the restarted gateway asks for a login');
+      else d.enter({ name: 'logging-in' }, d.reason);
+      return;
+    case 'login-submitted':
+      onSubmitted(d, run);
+      return;
+    case 'restored':
+    case 'main-window':
+      d.watchApi(false);
+      return;
+    case 'second-factor-shown':
+      onSecondFactorShown(d, run, fact.method);
+      return;
+    case 'second-factor-answered':
+      if (d.phase.name === 'awaiting-second-factor') d.enter({ name: 'loading' }, 'second-factor-answered');
+      d.watchApi(true);
+      return;
+    case 'second-factor-timed-out':
+      if (d.phase.name === 'awaiting-second-factor' || d.phase.name === 'loading') missSecondFactor(d);
+      return;
+    case 'second-factor-device-unknown':
+      if (run.afterExit === null)
+        d.stopThen({ kind: 'halt', reason: 'second-factor-device-unknown', detail: fact.text });
+      return;
+    case 'logged-in':
+      onLoggedIn(d, run);
+      return;
+    case 'login-refused':
+      onRefused(d, fact);
+      return;
+    case 'existing-session':
+      d.emit({ event: 'existing-session', fields: { IB_DECISION: fact.ends ? 'ends' : 'continues' } });
+      if (fact.ends) d.say({ displaced: true });
+      return;
+    case 'relogin-required':
+      if (!isEnding(d)) {
+        d.lose('relogin-required', 'IBC logs in again by itself');
+        d.updateRun({ loggedInAt: null, secondFactor: null });
+        d.leaveReady();
+        d.enter({ name: 'logging-in' }, 'relogin-required');
+      }
+      d.chargeForeignLogin();
+      return;
+    case 'command':
+      // RESTART is judged by what it leads to; only a stop or a pause that was not ours explains an end.
+      if (run.afterExit === null && (fact.command === 'STOP' || fact.command === 'PAUSE'))
+        d.say({ foreignCommand: fact.command });
+      return;
+    case 'restart-time':
+      if (run.restartAsked !== null) d.updateRun({ restartAsked: { ...run.restartAsked, time: fact.time } });
+      return;
+    case 'shutdown-started':
+      onShutdownStarted(d, run);
+      return;
+    case 'command-server':
+      d.hold('command-server-down', '', !fact.up);
+      return;
+    case 'fatal':
+      d.say({ fatal: fact.code });
+      return;
+    case 'gateway-error':
+      d.say({ error: fact.text });
+      if (isUp(d.phase) && d.hold('setting-failed', fact.text, true)) {
+        d.emit({ event: 'setting-failed', fields: { IB_DETAIL: fact.text } });
+      }
+      return;
+    case 'dialog':
+      d.hold('dialog-unknown', fact.title, fact.open);
+      return;
+  }
+}
+
+function onSubmitted(d: Draft, run: Run): void {
+  const submissions = run.submissions + 1;
+  d.updateRun({ submissions });
+  d.emit({ event: 'login-submitted', fields: { IB_ATTEMPT: String(submissions) } });
+  // The first submission of a cold launch was charged with its order; any other is IBC's own.
+  if (submissions > 1 || run.launch === 'warm') d.chargeForeignLogin();
+  if (!isComingUp(d)) return;
+  if (d.phase.name === 'starting' || d.phase.name === 'restarting') d.enter({ name: 'logging-in' }, d.reason);
+  else if (d.phase.name === 'logging-in') d.phaseDeadline = d.ctx.now + d.ctx.rules.deadlines.loginMs;
+}
+
+function onSecondFactorShown(
+  d: Draft,
+  run: Run,
+  shown: Extract<GatewayFact, { kind: 'second-factor-shown' }>['method'],
+): void {
+  if (!isComingUp(d) && !isReadyOrDegraded(d.phase)) return;
+  const expected = d.ctx.rules.secondFactorMethod;
+  const method = shown ?? (expected === 'none' ? 'unknown' : expected);
+  if (d.phase.name === 'awaiting-second-factor') return;
+  const attempt = run.secondFactors + 1;
+  d.lose('relogin-required', 'the gateway asks for the second factor again');
+  d.leaveReady();
+  d.updateRun({ secondFactors: attempt, secondFactor: method, loggedInAt: null });
+  const deadline = d.ctx.now + d.ctx.rules.deadlines.secondFactorMs;
+  d.enter({ name: 'awaiting-second-factor', method, deadline, attempt }, 'second-factor-pending');
+  d.effects.push({ kind: 'charge', what: 'push', order: run.order });
+  d.emit({
+    event: 'second-factor-pending',
+    fields: { IB_METHOD: method, IB_ATTEMPT: String(attempt), IB_DEADLINE: new Date(deadline).toISOString() },
+    reason: 'second-factor-pending',
+    hint: secondFactorHint(method, deadline),
+  });
+}
+
+function secondFactorHint(method: SecondFactorMethod, deadline: number): string {
+  const until = `${new Date(deadline).toISOString().slice(11, 19)} UTC`;
+  switch (method) {
+    case 'ib-key':
+      return `Approve the IBKR Mobile notification before ${until}`;
+    case 'code':
+      return `Type the code into the gateway's window before ${until}`;
+    case 'device-choice':
+      return `Set secondFactor.device: the gateway asks which device to use (until ${until})`;
+    case 'unknown':
+      return `Answer IBKR's second factor before ${until}`;
+  }
+}
+
+function missSecondFactor(d: Draft): void {
+  d.missedSecondFactors += 1;
+  d.emit({
+    event: 'second-factor-timeout',
+    fields: {
+      IB_METHOD: d.run?.secondFactor ?? 'unknown',
+      IB_ATTEMPT: String(d.run?.secondFactors ?? ''),
+      IB_MISSED: String(d.missedSecondFactors),
+    },
+    reason: 'second-factor-missed',
+  });
+  d.stopThen(
+    d.missedSecondFactors >= d.ctx.rules.restart.maxMissedSecondFactors
+      ? { kind: 'halt', reason: 'second-factor-missed', detail: `${d.missedSecondFactors} times in a row` }
+      : d.afterFailure('second-factor-missed', null),
+  );
+}
+
+function onLoggedIn(d: Draft, run: Run): void {
+  if (!isComingUp(d)) return;
+  d.updateRun({ loggedInAt: d.ctx.now, secondFactor: null });
+  if (run.secondFactor !== null) {
+    d.emit({
+      event: 'second-factor-accepted',
+      fields: { IB_METHOD: run.secondFactor, IB_ATTEMPT: String(run.secondFactors) },
+    });
+  }
+  d.missedSecondFactors = 0;
+  d.refusals = 0;
+  d.launchFailures = 0;
+  if (d.phase.name !== 'loading') d.enter({ name: 'loading' }, d.reason);
+  d.watchApi(true);
+}
+
+/** Of several refusals in one run the one that costs most to overlook counts. */
+function weighRefusal(cause: RefusalCause): number {
+  return cause === 'credentials' ? 3 : cause === 'locked-out' ? 2 : 1;
+}
+
+function onRefused(d: Draft, fact: Extract<GatewayFact, { kind: 'login-refused' }>): void {
+  if (d.run === null) return;
+  const { afterExit, said } = d.run;
+  // The waiting time may stand on a later line than the words that ask for it.
+  const later = fact.cause === 'locked-out' && said.refusal?.cause === 'locked-out' && fact.waitMs !== null;
+  if (said.refusal !== null && !later && weighRefusal(fact.cause) <= weighRefusal(said.refusal.cause)) return;
+  d.say({ refusal: { cause: fact.cause, text: fact.text, waitMs: fact.waitMs } });
+  if (!later) {
+    d.emit({
+      event: 'login-refused',
+      fields: { IB_CAUSE: fact.cause, IB_DETAIL: fact.text },
+      reason: REFUSAL_REASONS[fact.cause],
+    });
+  }
+  if (afterExit !== null && afterExit.kind !== 'back-off') return;
+  // IBC leaves these two dialogs open for ever; after the others it ends the JVM itself.
+  if (fact.cause === 'credentials') {
+    d.stopThen({ kind: 'halt', reason: 'wrong-credentials', detail: fact.text });
+  } else if (fact.cause === 'locked-out') {
+    d.stopThen(d.afterFailure('locked-out', d.ctx.now + lockOutWaitMs(fact.waitMs)));
+  }
+}
+
+function onShutdownStarted(d: Draft, run: Run): void {
+  d.updateRun({ shutdownSeen: true });
+  if (run.afterExit !== null || !isReadyOrDegraded(d.phase)) return;
+  // It said before why it goes down, and that it will not come back by itself.
+  const { displaced, foreignCommand } = run.said;
+  if (displaced || foreignCommand !== null) {
+    d.restartDeadline = null;
+    const command = foreignCommand === 'PAUSE' ? 'paused' : 'foreign-stop';
+    d.enter({ name: 'stopping' }, foreignCommand === null ? 'displaced' : command);
+    return;
+  }
+  const kind = 'warm';
+  d.restart = { kind, since: d.ctx.now };
+  d.restartDeadline = null;
+  d.enter(
+    { name: 'restarting', restart: kind, stage: 'closing' },
+    run.restartAsked === null ? 'gateway-restart' : 'operator-restart',
+  );
+  d.emit({ event: 'restart-started', fields: { IB_KIND: kind } });
+}
+
+// --- what the API says -----------------------------------------------------------------------------------------------
+
+function onApi(d: Draft, fact: ApiFact): void {
+  if (d.run === null) return;
+  const { now } = d.ctx;
+  const proven = isReadyOrDegraded(d.phase);
+  switch (fact.kind) {
+    case 'api-handshake':
+      d.api = {
+        ...d.api,
+        serverVersion: fact.serverVersion,
+        checkedAt: now,
+        problem: 'it answered the handshake, but named no account',
+      };
+      for (const code of ['api-unreachable', 'api-mute'] as const) d.clear(code);
+      return;
+    case 'api-accounts':
+      d.api = { ...d.api, accounts: fact.accounts, ok: fact.accounts.length > 0, checkedAt: now };
+      // Only accounts show that the client id was accepted: the handshake comes before it is looked at.
+      for (const code of ['api-unresponsive', 'api-client-id-in-use'] as const) d.clear(code);
+      // A session that was proven on an earlier connection is not proven on one that names no account.
+      if (proven && fact.accounts.length === 0)
+        d.hold('api-unproven', d.api.problem ?? 'it names no account', true);
+      return;
+    case 'api-latency':
+      d.api = { ...d.api, latencyMs: fact.ms, ok: d.api.accounts.length > 0, checkedAt: now };
+      d.clear('api-unresponsive');
+      return;
+    case 'api-unresponsive':
+      d.api = { ...d.api, ok: false, checkedAt: now };
+      if (proven && d.hold('api-unresponsive', `no answer for ${Math.round(fact.sinceMs / 1000)} s`, true)) {
+        d.emit({
+          event: 'api-unresponsive',
+          fields: { IB_DETAIL: `no answer for ${Math.round(fact.sinceMs / 1000)} s` },
+        });
+      }
+      return;
+    case 'api-mute':
+      d.api = {
+        ...d.api,
+        ok: false,
+        checkedAt: now,
+        problem: 'the port is open, the handshake is not answered',
+      };
+      if (proven && d.hold('api-mute', '', true)) {
+        d.emit({
+          event: 'api-unresponsive',
+          fields: { IB_DETAIL: 'the port is open, the handshake is not answered' },
+        });
+      }
+      return;
+    case 'api-down':
+      // Accounts belong to a connection: without one, nothing proves that the session is there.
+      d.api = { ...NO_API, ok: false, checkedAt: now, problem: fact.detail };
+      if (proven) d.hold('api-unreachable', fact.detail, true);
+      return;
+    case 'api-client-id-in-use':
+      d.hold('api-client-id-in-use', '', true);
+      return;
+    case 'broker':
+      d.broker = { ...d.broker, connected: fact.connected };
+      d.hold('broker-disconnected', '', !fact.connected);
+      return;
+    case 'farm': {
+      const farms = d.broker.farms.filter((farm) => farm.name !== fact.name || farm.kind !== fact.farmKind);
+      const before = d.broker.farms.find((farm) => farm.name === fact.name && farm.kind === fact.farmKind);
+      const since = before !== undefined && before.ok === fact.ok ? before.since : now;
+      d.broker = {
+        connected: fact.ok === true && d.broker.connected === null ? true : d.broker.connected,
+        farms: [...farms, { name: fact.name, kind: fact.farmKind, ok: fact.ok, since }],
+      };
+      d.hold('farm-down', fact.name, fact.ok === false);
+      return;
+    }
+  }
+}

@@ -1,0 +1,25 @@
+// Owns what a session's rules take from its configuration; all durations in milliseconds.
+
+import type { SecondFactorMethod } from '../protocol/states.ts';
+
+export type SessionRules = {
+  readonly mode: 'live' | 'paper';
+  /** What the second factor is expected to be; `none` when IBKR asks for nothing (paper). */
+  readonly secondFactorMethod: SecondFactorMethod | 'none';
+  readonly restart: {
+    readonly policy: 'always' | 'never';
+    readonly backoffMinMs: number;
+    readonly backoffMaxMs: number;
+    readonly maxLoginsPerHour: number;
+    readonly maxMissedSecondFactors: number;
+  };
+  readonly deadlines: {
+    readonly startMs: number;
+    readonly loginMs: number;
+    readonly secondFactorMs: number;
+    readonly loadingMs: number;
+    readonly warmRestartMs: number;
+    readonly stopMs: number;
+    readonly termMs: number;
+  };
+};

@@ -1,0 +1,188 @@
+// Owns what a session's reducer remembers, and the table of allowed transitions between states.
+
+import type { SecondFactorMethod, SessionStateName } from '../protocol/states.ts';
+import type { HeldCondition } from './conditions.ts';
+import type { LaunchKind, LaunchProblem, RefusalCause } from './facts.ts';
+import type { Reason } from './reasons.ts';
+
+/** What follows once the JVM that is being stopped has ended. */
+export type AfterStop =
+  | { readonly kind: 'stay-stopped'; readonly reason: Reason }
+  | { readonly kind: 'halt'; readonly reason: Reason; readonly detail: string | null }
+  /** `notBefore`: epoch milliseconds, when IBKR itself asked for a wait. */
+  | { readonly kind: 'back-off'; readonly reason: Reason; readonly notBefore: number | null }
+  | { readonly kind: 'launch'; readonly launch: LaunchKind; readonly reason: Reason };
+
+export type Phase =
+  | { readonly name: 'stopped' }
+  | { readonly name: 'starting' }
+  | { readonly name: 'logging-in' }
+  | {
+      readonly name: 'awaiting-second-factor';
+      readonly method: SecondFactorMethod;
+      readonly deadline: number;
+      readonly attempt: number;
+    }
+  | { readonly name: 'loading' }
+  | { readonly name: 'ready' }
+  | { readonly name: 'degraded' }
+  | { readonly name: 'restarting'; readonly restart: LaunchKind; readonly stage: 'closing' | 'launching' }
+  | { readonly name: 'backing-off'; readonly until: number; readonly launch: LaunchKind }
+  | { readonly name: 'halted'; readonly text: string; readonly hint: string }
+  | { readonly name: 'stopping' };
+
+/** One life of the JVM, from the launch order to the exit report. */
+export type Run = {
+  readonly order: string;
+  readonly launch: LaunchKind;
+  readonly startedAt: number;
+  readonly pid: number | null;
+  readonly gatewayVersion: string | null;
+  readonly submissions: number;
+  readonly secondFactors: number;
+  /** Method of the second factor that was shown last and is neither accepted nor missed yet; null when there is none. */
+  readonly secondFactor: SecondFactorMethod | null;
+  readonly loggedInAt: number | null;
+  /** Not null: we asked this JVM to end, and this follows when it has. */
+  readonly afterExit: AfterStop | null;
+  /** A restart of this JVM was asked through the gateway and is outstanding. */
+  readonly restartAsked: { readonly at: number; readonly time: string | null } | null;
+  /** The gateway said that it is shutting down. */
+  readonly shutdownSeen: boolean;
+  /** What its lines said that the exit must be judged by. */
+  readonly said: {
+    readonly foreignCommand: string | null;
+    readonly refusal: {
+      readonly cause: RefusalCause;
+      readonly text: string;
+      readonly waitMs: number | null;
+    } | null;
+    readonly displaced: boolean;
+    readonly fatal: number | null;
+    readonly error: string | null;
+    readonly problem: LaunchProblem | null;
+  };
+};
+
+export type ApiHealth = {
+  readonly serverVersion: number | null;
+  readonly accounts: readonly string[];
+  readonly latencyMs: number | null;
+  readonly checkedAt: number | null;
+  /** null: not known, as before the first handshake. */
+  readonly ok: boolean | null;
+  /** What keeps it from being proven, for people. */
+  readonly problem: string | null;
+};
+
+export type Farm = {
+  readonly name: string;
+  readonly kind: string;
+  readonly ok: boolean | null;
+  readonly since: number;
+};
+
+export type BrokerHealth = { readonly connected: boolean | null; readonly farms: readonly Farm[] };
+
+export type SessionState = {
+  readonly phase: Phase;
+  readonly since: number;
+  readonly reason: Reason | null;
+  readonly desired: 'up' | 'down';
+  readonly run: Run | null;
+  readonly api: ApiHealth;
+  readonly broker: BrokerHealth;
+  readonly conditions: readonly HeldCondition[];
+  /** Failures in a row; zero again once a session was ready for ten minutes or an operator acted. */
+  readonly streak: number;
+  readonly missedSecondFactors: number;
+  readonly refusals: number;
+  readonly launchFailures: number;
+  /** Warm launches of the last hour, epoch milliseconds: bounds restarts that need no login. */
+  readonly warmLaunches: readonly number[];
+  /** A restart under way, for the event that ends it. */
+  readonly restart: { readonly kind: LaunchKind; readonly since: number } | null;
+  /** Whether the gateway left exactly one token when it last ended, so that it can come up without a login. */
+  readonly token: boolean;
+  /** Since when the running session has been ready; epoch milliseconds. */
+  readonly readyAt: number | null;
+  /** Unknown windows and conditions that events were already emitted for. */
+  readonly announced: readonly string[];
+  /** When the rule for the current phase runs out; epoch milliseconds. */
+  readonly phaseDeadline: number | null;
+  /** When the outstanding warm restart must have begun. */
+  readonly restartDeadline: number | null;
+};
+
+export const NO_API: ApiHealth = {
+  serverVersion: null,
+  accounts: [],
+  latencyMs: null,
+  checkedAt: null,
+  ok: null,
+  problem: null,
+};
+export const NO_BROKER: BrokerHealth = { connected: null, farms: [] };
+
+export function initialState(now: number): SessionState {
+  return {
+    phase: { name: 'stopped' },
+    since: now,
+    reason: 'not-started',
+    desired: 'down',
+    run: null,
+    api: NO_API,
+    broker: NO_BROKER,
+    conditions: [],
+    streak: 0,
+    missedSecondFactors: 0,
+    refusals: 0,
+    launchFailures: 0,
+    warmLaunches: [],
+    restart: null,
+    token: false,
+    readyAt: null,
+    announced: [],
+    phaseDeadline: null,
+    restartDeadline: null,
+  };
+}
+
+/** Where any state with a live JVM may go when that is being ended, or has ended. */
+const ENDINGS = ['restarting', 'stopping', 'backing-off', 'halted', 'stopped'] as const;
+
+function withoutRestart(states: readonly SessionStateName[]): SessionStateName[] {
+  return states.filter((state) => state !== 'restarting');
+}
+
+/** Every transition the reducer may make; staying is always allowed. docs/states.md is generated from this. */
+export const TRANSITIONS: Readonly<Record<SessionStateName, readonly SessionStateName[]>> = {
+  stopped: ['starting', 'halted'],
+  starting: ['logging-in', 'awaiting-second-factor', 'loading', 'ready', ...ENDINGS],
+  'logging-in': ['awaiting-second-factor', 'loading', 'ready', ...ENDINGS],
+  'awaiting-second-factor': ['logging-in', 'loading', 'ready', ...ENDINGS],
+  loading: ['ready', 'degraded', 'awaiting-second-factor', 'logging-in', ...ENDINGS],
+  ready: ['degraded', 'logging-in', 'awaiting-second-factor', ...ENDINGS],
+  degraded: ['ready', 'logging-in', 'awaiting-second-factor', ...ENDINGS],
+  restarting: [
+    'logging-in',
+    'awaiting-second-factor',
+    'loading',
+    'ready',
+    'starting',
+    ...withoutRestart(ENDINGS),
+  ],
+  'backing-off': ['starting', 'halted', 'stopped'],
+  halted: ['starting', 'stopped'],
+  stopping: ['stopped', 'halted', 'backing-off', 'starting', 'restarting'],
+};
+
+/** A JVM that has said nothing yet. */
+export const NOTHING_SAID: Run['said'] = {
+  foreignCommand: null,
+  refusal: null,
+  displaced: false,
+  fatal: null,
+  error: null,
+  problem: null,
+};

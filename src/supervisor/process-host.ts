@@ -1,0 +1,269 @@
+// Owns a session's processes where there is no systemd: launchers run as children, end in order, and leave no orphan.
+
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { sessionPaths } from '../config/paths.ts';
+import type { SessionConfig } from '../config/types.ts';
+import { sendIbcCommand } from '../gateway/ibc-command.ts';
+import {
+  type AfterRecord,
+  formatLaunchFailure,
+  LAUNCH_FAILED_STATUS,
+  type LaunchOrder,
+  type LaunchRecord,
+} from '../gateway/launch-records.ts';
+import type { Clock } from '../host/clock.ts';
+import { type Child, type Ending, run, spawnChild } from '../host/exec.ts';
+import { errorCode } from '../host/files.ts';
+import type { HostListener, SessionHost } from './session-host.ts';
+
+export type ProcessHostParts = {
+  readonly config: SessionConfig;
+  readonly paths: ReturnType<typeof sessionPaths>;
+  /** Argument lists of the launchers without their NAME, such as `[node, ib-session.ts, --config, FILE]`. */
+  readonly sessionLauncher: readonly string[];
+  readonly displayLauncher: readonly string[];
+  /** The launchers' whole environment. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly clock: Clock;
+  readonly listener: HostListener;
+};
+
+const COMMAND_DEADLINE_MS = 10_000;
+/** IBC's RESTART may wait two seconds for a new minute, then walks through the configuration dialog. */
+const RESTART_DEADLINE_MS = 90_000;
+const DISPLAY_TERM_MS = 5_000;
+const AFTER_TIMEOUT_MS = 20_000;
+
+export class ProcessHost implements SessionHost {
+  readonly #parts: ProcessHostParts;
+  #session: Child | null = null;
+  #display: Child | null = null;
+  #displayStopping = false;
+  #stopping: 'tidy' | 'signal' | null = null;
+  /** Of the run that was started last. */
+  #order: string | null = null;
+  /** Settles when the last child that was started is gone and reported. */
+  #idle: Promise<void> = Promise.resolve();
+
+  constructor(parts: ProcessHostParts) {
+    this.#parts = parts;
+  }
+
+  pid(): number | null {
+    return this.#session?.pid ?? null;
+  }
+
+  start(order: LaunchOrder): void {
+    this.#stopping = null;
+    this.#order = order.id;
+    if (this.#display === null || this.#displayStopping) {
+      try {
+        this.#startDisplay();
+      } catch (error) {
+        this.#reportUnusable(order, error);
+        return;
+      }
+    }
+    const child = this.#spawn('session', this.#parts.sessionLauncher);
+    this.#session = child;
+    if (child.pid !== undefined) this.#parts.listener({ kind: 'launched', pid: child.pid });
+    this.#track(
+      child.exited.then(async (ending) => {
+        const record = await this.#after(order, ending);
+        this.#session = null;
+        this.#parts.listener({ kind: 'exited', record });
+      }),
+    );
+  }
+
+  stop(how: 'tidy' | 'signal'): void {
+    const child = this.#session;
+    if (child === null) return;
+    if (how === 'signal' && this.#stopping !== 'signal') {
+      this.#stopping = 'signal';
+      this.#track(this.#terminate(child));
+    } else if (this.#stopping === null) {
+      this.#stopping = 'tidy';
+      this.#track(this.#closeTidily(child));
+    }
+  }
+
+  stopDisplay(): void {
+    const child = this.#display;
+    if (child === null || this.#displayStopping) return;
+    this.#displayStopping = true;
+    child.kill('SIGTERM');
+    this.#killAfter(child, DISPLAY_TERM_MS);
+  }
+
+  askRestart(): void {
+    this.#track(this.#sendRestart());
+  }
+
+  async close(): Promise<void> {
+    this.stop('signal');
+    this.stopDisplay();
+    let seen: Promise<void>;
+    do {
+      seen = this.#idle;
+      await seen;
+    } while (seen !== this.#idle);
+  }
+
+  #track(work: Promise<unknown>): void {
+    this.#idle = Promise.all([this.#idle, work]).then(() => {});
+  }
+
+  #spawn(source: 'session' | 'display', launcher: readonly string[]): Child {
+    const { environment, listener, config, clock } = this.#parts;
+    const [file, ...args] = [...PARENT_DEATH_SIGNAL, ...launcher, config.name];
+    return spawnChild(file ?? '', args, {
+      env: environment,
+      clock,
+      onLine: (stream, text) => listener({ kind: 'line', source, stream, text }),
+    });
+  }
+
+  #startDisplay(): void {
+    // What an earlier display published must not be taken for the new one's.
+    rmSync(this.#parts.paths.displayRecord, { force: true });
+    mkdirSync(dirname(this.#parts.paths.display), { recursive: true, mode: 0o755 });
+    const child = this.#spawn('display', this.#parts.displayLauncher);
+    this.#display = child;
+    this.#displayStopping = false;
+    this.#track(
+      child.exited.then(({ status, signal }) => {
+        if (this.#display !== child) return;
+        const asked = this.#displayStopping;
+        this.#display = null;
+        this.#displayStopping = false;
+        if (!asked) this.#parts.listener({ kind: 'display-exited', status, signal });
+      }),
+    );
+  }
+
+  /** IBC's STOP, then SIGTERM, then SIGKILL; each only when the one before did not end the JVM in time. */
+  async #closeTidily(child: Child): Promise<void> {
+    const { stopMs } = this.#parts.config.deadlines;
+    const port = this.#commandPort();
+    if (port !== null) {
+      const reply = await sendIbcCommand(port, 'STOP', {
+        deadlineMs: COMMAND_DEADLINE_MS,
+        clock: this.#parts.clock,
+      });
+      if (reply.outcome === 'accepted' && (await this.#endsWithin(child, stopMs))) return;
+    }
+    if (this.#stopping === 'tidy') await this.#terminate(child);
+  }
+
+  async #terminate(child: Child): Promise<void> {
+    child.kill('SIGTERM');
+    if (await this.#endsWithin(child, this.#parts.config.deadlines.termMs)) return;
+    child.kill('SIGKILL');
+  }
+
+  async #endsWithin(child: Child, ms: number): Promise<boolean> {
+    return await new Promise((resolve) => {
+      const timer = this.#parts.clock.after(ms, () => resolve(false));
+      void child.exited.then(() => {
+        timer.cancel();
+        resolve(true);
+      });
+    });
+  }
+
+  #killAfter(child: Child, ms: number): void {
+    this.#track(this.#endsWithin(child, ms).then((ended) => ended || child.kill('SIGKILL')));
+  }
+
+  async #sendRestart(): Promise<void> {
+    const { listener, clock } = this.#parts;
+    const port = this.#commandPort();
+    if (port === null) {
+      listener({ kind: 'restart-answer', accepted: false, detail: "IBC's command port is not known" });
+      return;
+    }
+    const reply = await sendIbcCommand(port, 'RESTART', { deadlineMs: RESTART_DEADLINE_MS, clock });
+    const words = reply.replies.map((line) => line.text).join('; ');
+    listener({
+      kind: 'restart-answer',
+      accepted: reply.outcome === 'accepted',
+      detail: words === '' ? reply.outcome : words,
+    });
+  }
+
+  /** Port of the JVM's command server; null while the launcher has not published it. */
+  #commandPort(): number | null {
+    try {
+      const record = JSON.parse(readFileSync(this.#parts.paths.launchRecord, 'utf8')) as LaunchRecord;
+      // Left by an earlier run that was not cleaned up after: by now the port may be another session's.
+      if (record.orderId !== this.#order) return null;
+      return Number.isInteger(record.commandPort) ? record.commandPort : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** The display's directory cannot be made: the run has ended before it began, with nothing submitted. */
+  #reportUnusable(order: LaunchOrder, error: unknown): void {
+    const { listener, config, paths } = this.#parts;
+    const directory = dirname(paths.display);
+    const failure = formatLaunchFailure({
+      code: 'runtime-unusable',
+      message: `cannot make ${directory}: ${errorCode(error) ?? String(error)}`,
+      hint: 'make its parent directory writable for the agent (ls -ld)',
+    });
+    listener({ kind: 'line', source: 'display', stream: 'stderr', text: failure.trimEnd() });
+    const record = noRecord(config.name, order, { status: LAUNCH_FAILED_STATUS, signal: null });
+    listener({ kind: 'exited', record: { ...record, orderId: null } });
+  }
+
+  /** What `ib-session after` says of the run; what only we know when it says nothing. */
+  async #after(order: LaunchOrder, ending: Ending): Promise<AfterRecord> {
+    const { sessionLauncher, config, environment } = this.#parts;
+    const how =
+      ending.signal === null ? ['--status', String(ending.status ?? 1)] : ['--signal', ending.signal];
+    const [file, ...args] = sessionLauncher;
+    const result = await run(file ?? '', [...args, 'after', config.name, ...how], {
+      timeoutMs: AFTER_TIMEOUT_MS,
+      env: environment,
+    });
+    try {
+      return JSON.parse(result.stdout) as AfterRecord;
+    } catch {
+      this.#parts.listener({
+        kind: 'line',
+        source: 'session',
+        stream: 'stderr',
+        text: `ib-session after said nothing (status ${result.status ?? result.signal}): ${result.stderr.trim()}`,
+      });
+      return noRecord(config.name, order, ending);
+    }
+  }
+}
+
+/** A run of which nothing else is known; its login counts as made. */
+function noRecord(
+  session: string,
+  order: LaunchOrder,
+  ending: Pick<AfterRecord, 'status' | 'signal'>,
+): AfterRecord {
+  return {
+    v: 1,
+    session,
+    orderId: order.id,
+    kind: order.kind,
+    ibcSessionId: null,
+    status: ending.status,
+    signal: ending.signal,
+    flags: { coldRestart: false, pause: false },
+    autorestart: { tokens: 'none', ageMs: null },
+  };
+}
+
+/**
+ * Kernel's parent-death signal, set before exec and kept across it (prctl(2), PR_SET_PDEATHSIG): when the agent is
+ * killed outright, its children are told to end. setpriv is part of util-linux.
+ */
+const PARENT_DEATH_SIGNAL = ['setpriv', '--pdeathsig', 'TERM', '--'];
