@@ -564,6 +564,7 @@ final class Gateway implements MainFrame.Actions {
     autoAction = null;
     boolean setByPerson = !user.get(ConfigDialog.AUTO_TIME, "").isEmpty();
     if (scenario.has("autorestart.after.ms")) {
+      if (!fresh && scenario.text("autorestart.when", "always").equals("set")) return;
       // A restarted session would otherwise restart again and again.
       if (warm && !fresh && !scenario.yes("autorestart.repeat", false)) return;
       long delay = scenario.millis("autorestart.after.ms", 0);
