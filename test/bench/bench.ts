@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import {
   chmodSync,
   copyFileSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   readlinkSync,
@@ -59,6 +60,11 @@ function connect(world: World) {
   return connectControl(world.socket, { deadlineMs: 10_000, retryMs: 2_000, clock, client: 'bench' });
 }
 
+async function login(world: World, ...name: string[]): Promise<void> {
+  const { status, stdout, stderr } = await world.ibctl('login', ...name);
+  if (status !== 0) throw new Error(`login failed: ${stdout}${stderr}${world.stderr}`);
+}
+
 /** `ibctl status` of the release against an empty script on the same Node, taken in turns. */
 async function benchStatus(): Promise<void> {
   note('ibctl status against an empty script');
@@ -98,7 +104,7 @@ async function benchLaunch(): Promise<void> {
     const world = await makeWorld({ form: 'release', sessions: { live: { knobs: { 'splash.ms': '100' } } } });
     await world.startAgent();
     try {
-      if ((await world.ibctl('login')).status !== 0) throw new Error('login failed');
+      await login(world);
       // The second start finds the display up, as the one by hand does.
       const from = world.records.length;
       if ((await world.ibctl('restart', '--cold')).status !== 0) throw new Error('restart failed');
@@ -184,7 +190,8 @@ const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 /** Sessions on the light fake: their java prints the lines of a login, and the API of each is served from here. */
 async function lightWorld(names: readonly string[], lines = '0,10') {
   const directory = mkdtempSync(join(tmpdir(), 'light-jvm-'));
-  const java = join(directory, 'java');
+  const java = join(directory, 'bin', 'java');
+  mkdirSync(join(directory, 'bin'));
   const script = fileURLToPath(new URL('light-jvm.ts', import.meta.url));
   writeFileSync(java, `#!/bin/sh\nLIGHT_JVM=${lines} exec ${process.execPath} ${script}\n`);
   chmodSync(java, 0o755);
@@ -210,7 +217,7 @@ async function benchAgent(): Promise<void> {
   const one = await makeWorld({ form: 'release' });
   await one.startAgent();
   try {
-    if ((await one.ibctl('login')).status !== 0) throw new Error('login failed');
+    await login(one);
     await sleep(5_000);
     record('agent.rss.one-session', rssMb(one.agentPid), 'MB', 90);
     const before = cpuSeconds(one.agentPid);
@@ -227,8 +234,7 @@ async function benchAgent(): Promise<void> {
     await world.startAgent();
     try {
       for (const name of names) {
-        const { status, stderr } = await world.ibctl('login', name);
-        if (status !== 0) throw new Error(`${name}: ${stderr}`);
+        await login(world, name);
       }
       await sleep(5_000);
       measured.push(rssMb(world.agentPid));
@@ -248,7 +254,7 @@ async function benchLatency(): Promise<void> {
   const { world, dispose } = await lightWorld(['live'], `${count},10`);
   await world.startAgent();
   try {
-    if ((await world.ibctl('login')).status !== 0) throw new Error('login failed');
+    await login(world);
     const client = await connect(world);
     const took: number[] = [];
     const stop = new AbortController();
