@@ -287,11 +287,14 @@ function onTimer(d: Draft): void {
 function onDisplayExited(d: Draft, status: number | null, signal: string | null): void {
   if (d.run === null) return;
   if (d.run.afterExit !== null) return;
-  d.emit({
-    event: 'display-lost',
-    fields: { IB_EXIT_STATUS: status === null ? '' : String(status), IB_EXIT_SIGNAL: signal ?? '' },
-    reason: 'display-lost',
-  });
+  // A display that could not be started has said so itself; it was never there to be lost.
+  if (d.run.said.problem === null) {
+    d.emit({
+      event: 'display-lost',
+      fields: { IB_EXIT_STATUS: status === null ? '' : String(status), IB_EXIT_SIGNAL: signal ?? '' },
+      reason: 'display-lost',
+    });
+  }
   d.lose('display-lost', 'its X display ended');
   // A JVM without its display cannot close a window tidily; it only hangs in the attempt.
   const problem = d.run.said.problem;

@@ -1,0 +1,351 @@
+// Checks what each method of the protocol does with sessions, events and lines, and which error says what was wrong.
+
+import assert from 'node:assert/strict';
+import { afterEach, describe, it } from 'node:test';
+import { makeHandlers } from '../../src/agent/handlers.ts';
+import { HostSampler } from '../../src/agent/host-sampler.ts';
+import type { Config } from '../../src/config/types.ts';
+import type { Call, Handlers } from '../../src/control/router.ts';
+import { Ring } from '../../src/events/ring.ts';
+import { AgentError, type ErrorCode } from '../../src/protocol/errors.ts';
+import {
+  type EventRecord,
+  type LogLine,
+  METHODS,
+  type MethodName,
+  type StreamOf,
+} from '../../src/protocol/methods.ts';
+import { parseSessionName } from '../../src/protocol/session-name.ts';
+import { FakeClock } from '../fakes/fake-clock.ts';
+import { ibc, LoopScene } from '../supervisor/loop-scene.ts';
+
+const FIGURES = {
+  memoryTotalBytes: 8,
+  memoryAvailableBytes: 4,
+  diskTotalBytes: 2,
+  diskAvailableBytes: 1,
+  load1: 0.5,
+  cpus: 2,
+  checkedAt: '2026-11-23T09:00:00.000Z',
+};
+
+const scenes: LoopScene[] = [];
+afterEach(() => {
+  for (const scene of scenes.splice(0)) scene.remove();
+});
+
+class AgentScene {
+  readonly clock = new FakeClock();
+  readonly events = new Ring<EventRecord>(5);
+  readonly lines = new Map<string, Ring<LogLine>>();
+  readonly sessions: LoopScene[] = [];
+  readonly handlers: Handlers;
+
+  constructor(...names: string[]) {
+    for (const text of names) {
+      const name = parseSessionName(text);
+      assert.ok(name !== null);
+      const scene = new LoopScene({ name, user: text }, { clock: this.clock });
+      scenes.push(scene);
+      this.sessions.push(scene);
+      this.lines.set(name, new Ring<LogLine>(5));
+    }
+    const [first] = this.sessions;
+    const config: Config = {
+      file: '/etc/ib-agent/ib-agent.yaml',
+      agent: { runtimeRoot: '/run', stateRoot: '/var/lib', logLevel: 'info' },
+      sessions: this.sessions.map((scene) => scene.config),
+    };
+    const spare = first ?? new LoopScene();
+    if (first === undefined) scenes.push(spare);
+    this.handlers = makeHandlers({
+      config,
+      clock: this.clock,
+      loops: new Map(this.sessions.map((scene) => [scene.config.name, scene.loop])),
+      lines: this.lines,
+      events: this.events,
+      ledger: spare.ledger,
+      host: new HostSampler({ read: async () => FIGURES }, this.clock),
+      startedAt: this.clock.now(),
+    });
+  }
+
+  get only(): LoopScene {
+    const [scene] = this.sessions;
+    assert.ok(scene !== undefined);
+    return scene;
+  }
+
+  /** Calls a method as the control socket does: parameters with their defaults, stream items and result in their shape. */
+  call<M extends MethodName>(
+    method: M,
+    params: Record<string, unknown> = {},
+    access: 'observe' | 'operate' = 'operate',
+  ): { readonly result: Promise<unknown>; readonly told: StreamOf<M>[]; readonly abort: AbortController } {
+    const told: StreamOf<M>[] = [];
+    const abort = new AbortController();
+    const row = METHODS[method];
+    const call: Call<M> = {
+      actor: { uid: 1000, gid: 1000, pid: 1, user: 'me', access, client: 'test' },
+      signal: abort.signal,
+      emit: (item) => {
+        if ('stream' in row) row.stream.parse(item);
+        told.push(item);
+      },
+    };
+    const handler = this.handlers[method] as (params: unknown, call: Call<M>) => Promise<unknown>;
+    const result = handler(row.params.parse(params), call).then((value) => row.result.parse(value));
+    // The test looks at it later.
+    result.catch(() => undefined);
+    return { result, told, abort };
+  }
+
+  async codeOf(
+    method: MethodName,
+    params: Record<string, unknown> = {},
+    access: 'observe' | 'operate' = 'operate',
+  ): Promise<ErrorCode> {
+    try {
+      await this.call(method, params, access).result;
+    } catch (error) {
+      assert.ok(error instanceof AgentError, String(error));
+      return error.code;
+    }
+    return assert.fail(`${method} did not fail`);
+  }
+}
+
+function anEvent(seq: number, session: string | null): EventRecord {
+  return {
+    seq,
+    at: new Date(Date.UTC(2026, 10, 23, 9, 0, seq)).toISOString(),
+    event: 'session-ready',
+    messageId: '0'.repeat(32),
+    priority: 5,
+    session: session === null ? null : parseSessionName(session),
+    state: null,
+    previousState: null,
+    reason: null,
+    message: `event ${seq}`,
+    hint: null,
+    fields: {},
+  };
+}
+
+function aLine(text: string): LogLine {
+  const session = parseSessionName('live');
+  assert.ok(session !== null);
+  return { at: '2026-11-23T09:00:00.000Z', session, source: 'session', stream: 'stdout', text };
+}
+
+describe('a session that is named', () => {
+  it('may be left out when there is one, not when there are several or none', async () => {
+    const one = new AgentScene('live');
+    await one.call('login', { follow: false }).result;
+    assert.equal(one.only.phase, 'starting');
+    assert.equal(await new AgentScene('live', 'paper').codeOf('login'), 'session-name-needed');
+    assert.equal(await new AgentScene().codeOf('login'), 'session-name-needed');
+  });
+
+  it('and is not there is unknown to every method', async () => {
+    const scene = new AgentScene('live');
+    for (const method of Object.keys(METHODS) as MethodName[]) {
+      assert.equal(await scene.codeOf(method, { session: 'nope' }), 'unknown-session', method);
+    }
+  });
+});
+
+describe('status', () => {
+  it('gives the agent, the host and every session, or the one that was named', async () => {
+    const scene = new AgentScene('live', 'paper');
+    // The host's first look ends a moment after the agent's start.
+    await scene.call('status').result;
+    const all = METHODS.status.result.parse(await scene.call('status').result);
+    assert.deepEqual(
+      all.sessions.map((session) => session.name),
+      ['live', 'paper'],
+    );
+    assert.deepEqual(all.agent.host, FIGURES);
+    const one = METHODS.status.result.parse(await scene.call('status', { session: 'paper' }).result);
+    assert.deepEqual(
+      one.sessions.map((session) => session.name),
+      ['paper'],
+    );
+  });
+
+  it('shows account ids in full to operators who ask, to nobody else', async () => {
+    const scene = new AgentScene('live');
+    scene.only.bringUp();
+    const accounts = async (params: Record<string, unknown>, access: 'observe' | 'operate') =>
+      METHODS.status.result.parse(await scene.call('status', params, access).result).sessions[0]?.api
+        .accounts;
+    assert.deepEqual(await accounts({}, 'operate'), ['U***67']);
+    assert.deepEqual(await accounts({ showAccounts: true }, 'operate'), ['U1234567']);
+    assert.equal(await scene.codeOf('status', { showAccounts: true }, 'observe'), 'not-allowed');
+  });
+});
+
+describe('login', () => {
+  it('is followed until ready, each step told', async () => {
+    const scene = new AgentScene('live');
+    const { result, told } = scene.call('login');
+    scene.only.bringUp();
+    assert.deepEqual(METHODS.login.result.parse(await result).reached, true);
+    assert.deepEqual(
+      told.map((progress) => progress.state),
+      ['starting', 'logging-in', 'loading', 'ready'],
+    );
+  });
+
+  it('that is not followed answers at once with how things stand', async () => {
+    const scene = new AgentScene('live');
+    const outcome = METHODS.login.result.parse(await scene.call('login', { follow: false }).result);
+    assert.deepEqual([outcome.reached, outcome.session.state], [false, 'starting']);
+  });
+
+  it('goes on when the caller goes away', async () => {
+    const scene = new AgentScene('live');
+    const { result, abort } = scene.call('login');
+    abort.abort();
+    await result;
+    scene.only.bringUp();
+    assert.equal(scene.only.phase, 'ready');
+  });
+});
+
+describe('restart', () => {
+  it('is warm unless cold is asked for, and is refused where it cannot be', async () => {
+    const scene = new AgentScene('live');
+    assert.equal(await scene.codeOf('restart', { follow: false }), 'warm-restart-unavailable');
+    scene.only.bringUp();
+    await scene.call('restart', { follow: false }).result;
+    assert.equal(scene.only.host.asked.at(-1), 'ask-restart');
+    await scene.call('restart', { follow: false, cold: true }).result;
+    assert.equal(scene.only.host.asked.at(-1), 'stop tidy');
+  });
+
+  it('is followed to the new JVM, not content with the old one being ready', async () => {
+    const scene = new AgentScene('live');
+    scene.only.bringUp();
+    const { result, told } = scene.call('restart', { cold: true });
+    scene.only.host.exit();
+    scene.only.bringUp();
+    assert.equal(METHODS.restart.result.parse(await result).reached, true);
+    assert.deepEqual(
+      [...new Set(told.map((progress) => progress.state))],
+      ['restarting', 'logging-in', 'loading', 'ready'],
+    );
+  });
+});
+
+describe('stop', () => {
+  it('is followed until the session has stopped', async () => {
+    const scene = new AgentScene('live');
+    scene.only.bringUp();
+    const { result } = scene.call('stop');
+    scene.only.host.exit();
+    const outcome = METHODS.stop.result.parse(await result);
+    assert.deepEqual(
+      [outcome.reached, outcome.session.state, outcome.session.reason],
+      [true, 'stopped', 'by-operator'],
+    );
+  });
+});
+
+describe('wait', () => {
+  it('that runs out of time says how the session stands', async () => {
+    const scene = new AgentScene('live');
+    scene.only.loop.operate('login');
+    const { result } = scene.call('wait', { timeoutMs: 1_000 });
+    scene.clock.advance(1_000);
+    await assert.rejects(
+      result,
+      (error) => error instanceof AgentError && error.code === 'timed-out' && /starting/.test(error.message),
+    );
+  });
+
+  it('that runs out of time while the second factor is pending says that a person is needed', async () => {
+    const scene = new AgentScene('live');
+    scene.only.loop.operate('login');
+    scene.only.host.say(ibc('detected dialog entitled: Second Factor Authentication; event=Opened'));
+    const { result } = scene.call('wait', { timeoutMs: 1_000 });
+    scene.clock.advance(1_000);
+    await assert.rejects(
+      result,
+      (error) => error instanceof AgentError && error.code === 'second-factor-pending',
+    );
+  });
+
+  it('for ready ends unreached at once when nobody wants the session up', async () => {
+    const scene = new AgentScene('live');
+    const outcome = METHODS.wait.result.parse(await scene.call('wait', { timeoutMs: 60_000 }).result);
+    assert.deepEqual([outcome.reached, outcome.session.state], [false, 'stopped']);
+  });
+
+  it('is for observers too', async () => {
+    const scene = new AgentScene('live');
+    scene.only.bringUp();
+    const outcome = METHODS.wait.result.parse(await scene.call('wait', {}, 'observe').result);
+    assert.equal(outcome.reached, true);
+  });
+});
+
+describe('events', () => {
+  it('gives those that are kept, of one session, since a time, the newest of them, and how many are gone', async () => {
+    const scene = new AgentScene('live', 'paper');
+    for (let seq = 1; seq <= 7; seq += 1) scene.events.push(anEvent(seq, seq % 2 === 0 ? 'paper' : 'live'));
+    const seqs = async (params: Record<string, unknown>) => {
+      const { result, told } = scene.call('events', params);
+      assert.deepEqual(await result, { dropped: 2 });
+      return told.map((event) => event.seq);
+    };
+    assert.deepEqual(await seqs({}), [3, 4, 5, 6, 7]);
+    assert.deepEqual(await seqs({ session: 'paper' }), [4, 6]);
+    assert.deepEqual(await seqs({ since: '2026-11-23T09:00:05Z' }), [5, 6, 7]);
+    assert.deepEqual(await seqs({ limit: 2 }), [6, 7]);
+    assert.deepEqual(await seqs({ limit: 0 }), []);
+  });
+
+  it('that are followed come as they happen until the caller goes away', async () => {
+    const scene = new AgentScene('live', 'paper');
+    scene.events.push(anEvent(1, 'live'));
+    const { result, told, abort } = scene.call('events', { follow: true, session: 'live' });
+    scene.events.push(anEvent(2, 'live'));
+    scene.events.push(anEvent(3, 'paper'));
+    abort.abort();
+    scene.events.push(anEvent(4, 'live'));
+    await result;
+    assert.deepEqual(
+      told.map((event) => event.seq),
+      [1, 2],
+    );
+  });
+});
+
+describe('logs', () => {
+  it('give the last lines with account ids masked, in full to operators who ask', async () => {
+    const scene = new AgentScene('live');
+    for (const text of ['a', 'b', 'account U1234567']) scene.lines.get('live')?.push(aLine(text));
+    const texts = async (params: Record<string, unknown>) => {
+      const { result, told } = scene.call('logs', params);
+      await result;
+      return told.map((line) => line.text);
+    };
+    assert.deepEqual(await texts({ lines: 2 }), ['b', 'account U***67']);
+    assert.deepEqual(await texts({ lines: 1, showAccounts: true }), ['account U1234567']);
+    assert.deepEqual(await texts({ lines: 0 }), []);
+    assert.equal(await scene.codeOf('logs', { showAccounts: true }, 'observe'), 'not-allowed');
+  });
+
+  it('that are followed mask what comes later too', async () => {
+    const scene = new AgentScene('live');
+    const { result, told, abort } = scene.call('logs', { follow: true });
+    scene.lines.get('live')?.push(aLine('account U1234567'));
+    abort.abort();
+    await result;
+    assert.deepEqual(
+      told.map((line) => line.text),
+      ['account U***67'],
+    );
+  });
+});

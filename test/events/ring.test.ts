@@ -1,0 +1,66 @@
+// Checks bounded memory: what it keeps, what it lets go, and who hears of what.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Ring } from '../../src/events/ring.ts';
+
+function filled(capacity: number, count: number): Ring<number> {
+  const ring = new Ring<number>(capacity);
+  for (let item = 1; item <= count; item += 1) ring.push(item);
+  return ring;
+}
+
+describe('a ring', () => {
+  it('keeps everything until it is full', () => {
+    assert.deepEqual([filled(3, 0).items(), filled(3, 3).items(), filled(3, 3).dropped], [[], [1, 2, 3], 0]);
+  });
+
+  it('keeps the newest, oldest first, and counts what it let go', () => {
+    for (const count of [4, 5, 6, 7, 100]) {
+      const ring = filled(3, count);
+      assert.deepEqual([ring.items(), ring.dropped], [[count - 2, count - 1, count], count - 3]);
+    }
+  });
+
+  it('gives a copy: what is done to it does not reach the ring', () => {
+    const ring = filled(3, 2);
+    ring.items().push(99);
+    assert.deepEqual(ring.items(), [1, 2]);
+  });
+
+  it('tells each subscriber of new items only, until it unsubscribes', () => {
+    const ring = filled(3, 2);
+    const [one, two]: [number[], number[]] = [[], []];
+    const stop = ring.subscribe((item) => one.push(item));
+    ring.subscribe((item) => two.push(item));
+    ring.push(3);
+    stop();
+    stop();
+    ring.push(4);
+    assert.deepEqual([one, two], [[3], [3, 4]]);
+  });
+
+  it('takes one function twice as two subscribers', () => {
+    const ring = filled(3, 0);
+    const seen: number[] = [];
+    const listener = (item: number) => seen.push(item);
+    const stop = ring.subscribe(listener);
+    ring.subscribe(listener);
+    stop();
+    ring.push(1);
+    assert.deepEqual(seen, [1]);
+  });
+
+  it('is not confused by a subscriber that leaves while it is told', () => {
+    const ring = filled(3, 0);
+    const seen: string[] = [];
+    const stop = ring.subscribe(() => {
+      seen.push('first');
+      stop();
+    });
+    ring.subscribe(() => seen.push('second'));
+    ring.push(1);
+    ring.push(2);
+    assert.deepEqual(seen, ['first', 'second', 'second']);
+  });
+});

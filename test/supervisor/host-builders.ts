@@ -1,0 +1,51 @@
+// Owns the builders of the process host's tests: launchers that are small shell scripts, and the parts of a host that runs them.
+
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { sessionPaths } from '../../src/config/paths.ts';
+import type { ProcessHostParts } from '../../src/supervisor/process-host.ts';
+import { aSession } from '../launch/builders.ts';
+
+export function pathsOf(root: string): ReturnType<typeof sessionPaths> {
+  return sessionPaths({ runtimeRoot: join(root, 'run'), stateRoot: join(root, 'lib') }, 'live');
+}
+
+export function hostParts(
+  root: string,
+  launcher: string,
+  display: string,
+): Omit<ProcessHostParts, 'clock' | 'listener'> {
+  return {
+    config: aSession({ deadlines: { ...aSession().deadlines, stopMs: 300, termMs: 300 } }),
+    paths: pathsOf(root),
+    sessionLauncher: [launcher],
+    displayLauncher: [display],
+    environment: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', ROOT: root },
+  };
+}
+
+/** Writes an executable shell script. It gets the session's name, or `after NAME --status N`. */
+export function writeScript(root: string, name: string, body: string): string {
+  const path = join(root, name);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `#!/bin/sh\n${body}\n`);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+/** What a launcher script does when it is called as `after`: prints a record with the ending it was given. */
+export const AFTER = `if [ "$1" = after ]; then
+  case "$3" in --status) s="$4"; g=null ;; *) s=null; g="\\"$4\\"" ;; esac
+  printf '{"v":1,"session":"%s","orderId":"order-1","kind":"cold","ibcSessionId":null,"status":%s,"signal":%s,"flags":{"coldRestart":false,"pause":false},"autorestart":{"tokens":"none","ageMs":null}}\\n' "$2" "$s" "$g"
+  exit 0
+fi`;
+
+/** Whether a process with this pid runs; one that only waits to be reaped does not. */
+export function isAlive(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch {
+    return false;
+  }
+}
