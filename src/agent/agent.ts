@@ -107,7 +107,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   });
   for (const [name, loop] of loops) {
     const wanted = loop.config.autostart ? desired.get(name) : 'down';
-    loop.dispatch({ kind: 'agent-started', desired: wanted });
+    loop.dispatch({ kind: 'agent-started', desired: wanted, memory: desired.memory(name) });
   }
 
   let stopping: Promise<void> | null = null;

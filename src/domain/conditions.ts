@@ -126,12 +126,16 @@ export type ConditionCode = keyof typeof CONDITIONS;
 /** A condition that holds. `detail` distinguishes several of one code (a farm's or a window's name). */
 export type HeldCondition = { readonly code: ConditionCode; readonly detail: string; readonly since: number };
 
-/** Those of the held conditions that are to be told at `now`: held long enough, and not explained by another. */
+/**
+ * Those of the held conditions that are to be told at `now`: held long enough, and not explained by another that is told.
+ * A cause that is still too young explains nothing yet, or a degraded session would show no reason at all.
+ */
 export function visibleConditions(held: readonly HeldCondition[], now: number): readonly HeldCondition[] {
-  const codes = new Set<string>(held.map((condition) => condition.code));
-  return held.filter((condition) => {
+  const old = held.filter((condition) => now - condition.since >= CONDITIONS[condition.code].visibleAfterMs);
+  const codes = new Set<string>(old.map((condition) => condition.code));
+  return old.filter((condition) => {
     const row: ConditionRow = CONDITIONS[condition.code];
-    return now - condition.since >= row.visibleAfterMs && !row.dependsOn.some((cause) => codes.has(cause));
+    return !row.dependsOn.some((cause) => codes.has(cause));
   });
 }
 

@@ -6,6 +6,7 @@ import { type ConditionCode, impairs, visibleConditions } from './conditions.ts'
 import type { Effect } from './effects.ts';
 import type { LaunchKind } from './facts.ts';
 import type { Budget } from './ledger.ts';
+import { memoryOf, sameMemory } from './memory.ts';
 import { REASONS, type Reason } from './reasons.ts';
 import type { SessionRules } from './rules.ts';
 import {
@@ -46,6 +47,7 @@ const MAX_HELD_OF_A_CODE = 20;
 export class Draft {
   readonly ctx: Context;
   readonly effects: Effect[] = [];
+  readonly #before: SessionState;
   readonly #events: EventDraft[] = [];
   phase: Phase;
   since: number;
@@ -59,6 +61,7 @@ export class Draft {
   missedSecondFactors: number;
   refusals: number;
   launchFailures: number;
+  lockedOutUntil: number | null;
   warmLaunches: readonly number[];
   restart: SessionState['restart'];
   token: boolean;
@@ -69,6 +72,7 @@ export class Draft {
 
   constructor(state: SessionState, ctx: Context) {
     this.ctx = ctx;
+    this.#before = state;
     this.phase = state.phase;
     this.since = state.since;
     this.reason = state.reason;
@@ -81,6 +85,7 @@ export class Draft {
     this.missedSecondFactors = state.missedSecondFactors;
     this.refusals = state.refusals;
     this.launchFailures = state.launchFailures;
+    this.lockedOutUntil = state.lockedOutUntil;
     this.warmLaunches = state.warmLaunches;
     this.restart = state.restart;
     this.token = state.token;
@@ -104,6 +109,7 @@ export class Draft {
       missedSecondFactors: this.missedSecondFactors,
       refusals: this.refusals,
       launchFailures: this.launchFailures,
+      lockedOutUntil: this.lockedOutUntil,
       warmLaunches: this.warmLaunches,
       restart: this.restart,
       token: this.token,
@@ -119,7 +125,12 @@ export class Draft {
     const launches = this.effects.filter((effect) => effect.kind === 'launch');
     const others = this.effects.filter((effect) => effect.kind !== 'launch');
     const events = this.#events.map((event): Effect => ({ kind: 'emit', event }));
-    return { state: this.snapshot(), effects: [...others, ...events, ...launches] };
+    const state = this.snapshot();
+    const memory = memoryOf(state);
+    const remember: Effect[] = sameMemory(memory, memoryOf(this.#before))
+      ? []
+      : [{ kind: 'remember', memory }];
+    return { state, effects: [...others, ...remember, ...events, ...launches] };
   }
 
   emit(event: EventDraft): void {
@@ -218,6 +229,10 @@ export class Draft {
       );
       return;
     }
+    if (kind === 'cold' && this.lockedOutUntil !== null && this.lockedOutUntil > now) {
+      this.waitUntil('locked-out', this.lockedOutUntil);
+      return;
+    }
     if (kind === 'warm') {
       const recent = this.warmLaunches.filter((at) => at <= now && now - at < HOUR_MS);
       if (recent.length >= MAX_WARM_LAUNCHES_PER_HOUR) {
@@ -301,12 +316,14 @@ export class Draft {
 
   #backOff(reason: Reason, notBefore: number | null): void {
     this.streak += 1;
-    this.restart = null;
     const { now, random, rules } = this.ctx;
-    const until = Math.max(
-      now + backoffMs(this.streak, random, rules.restart.backoffMinMs, rules.restart.backoffMaxMs),
-      notBefore ?? 0,
-    );
+    const delayMs = backoffMs(this.streak, random, rules.restart.backoffMinMs, rules.restart.backoffMaxMs);
+    this.waitUntil(reason, Math.max(now + delayMs, notBefore ?? 0));
+  }
+
+  /** Tries again at a time that is known already. */
+  waitUntil(reason: Reason, until: number): void {
+    this.restart = null;
     this.enter({ name: 'backing-off', until, launch: 'cold' }, reason);
     this.emit({
       event: 'session-backing-off',
@@ -318,11 +335,16 @@ export class Draft {
 
   halt(reason: Reason, detail: string | null, hint?: string): void {
     const text = detail === null ? REASONS[reason].text : `${REASONS[reason].text}: ${detail}`;
-    const advice = hint === undefined ? REASONS[reason].hint : `${hint}; then run: ibctl login`;
-    this.restart = null;
-    this.enter({ name: 'halted', text, hint: advice }, reason);
+    const advice =
+      hint === undefined ? REASONS[reason].hint : `${hint.replace(/\.$/, '')}; then run: ibctl login`;
+    this.stayHalted(reason, text, advice);
     this.effects.push({ kind: 'stop-display' });
-    this.emit({ event: 'session-halted', fields: { IB_DETAIL: text }, reason, hint: advice });
+  }
+
+  stayHalted(reason: Reason, text: string, hint: string): void {
+    this.restart = null;
+    this.enter({ name: 'halted', text, hint }, reason);
+    this.emit({ event: 'session-halted', fields: { IB_DETAIL: text }, reason, hint });
   }
 
   /** What follows a failure: another try, or a halt where the policy wants none. */
@@ -334,7 +356,7 @@ export class Draft {
 
   fail(reason: Reason, detail: string): void {
     if (this.run?.loggedInAt != null) this.lose(reason, detail);
-    this.restart = null;
+    this.endRestart(detail);
     this.stopThen(this.afterFailure(reason, null));
   }
 
@@ -342,6 +364,13 @@ export class Draft {
   lose(reason: Reason, detail: string): void {
     if (this.run !== null && this.run.loggedInAt === null) return;
     this.emit({ event: 'session-lost', fields: { IB_DETAIL: detail }, reason, hint: REASONS[reason].hint });
+  }
+
+  /** A restart that was under way has led nowhere. */
+  endRestart(detail: string): void {
+    if (this.restart === null) return;
+    this.emit({ event: 'restart-failed', fields: { IB_KIND: this.restart.kind, IB_DETAIL: detail } });
+    this.restart = null;
   }
 
   failRestart(detail: string): void {
@@ -430,9 +459,10 @@ export class Draft {
     this.hold('api-unproven', this.api.problem ?? 'nothing was heard from it', true);
     this.enter({ name: 'degraded' }, 'loading-timeout');
     this.watchApi(false);
+    const told = visibleConditions(this.conditions, this.ctx.now).filter(impairs);
     this.emit({
       event: 'session-degraded',
-      fields: { IB_CONDITIONS: 'api-unproven' },
+      fields: { IB_CONDITIONS: [...new Set(told.map((condition) => condition.code))].join(' ') },
       reason: 'loading-timeout',
     });
   }

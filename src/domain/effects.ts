@@ -2,6 +2,7 @@
 
 import type { EventDraft } from '../events/catalogue.ts';
 import type { LaunchKind } from './facts.ts';
+import type { SessionMemory } from './memory.ts';
 
 export type Effect =
   /** Charge the ledger when cold, write the launch order, start display and session. In this order; nothing starts when a write fails. */
@@ -19,4 +20,6 @@ export type Effect =
   /** Nothing was submitted under this order. */
   | { readonly kind: 'refund'; readonly order: string }
   | { readonly kind: 'save-desired'; readonly desired: 'up' | 'down' }
+  /** Keep this for the agent's next run. */
+  | { readonly kind: 'remember'; readonly memory: SessionMemory }
   | { readonly kind: 'emit'; readonly event: EventDraft };

@@ -1,6 +1,7 @@
 // Owns the facts that can reach a session's reducer: everything the outside world can tell it, as data.
 
 import type { SecondFactorMethod } from '../protocol/states.ts';
+import type { SessionMemory } from './memory.ts';
 
 export type LaunchKind = 'warm' | 'cold';
 
@@ -43,6 +44,8 @@ export type GatewayFact =
   | { readonly kind: 'restored' }
   | { readonly kind: 'main-window' }
   | { readonly kind: 'second-factor-shown'; readonly method: SecondFactorMethod | null }
+  /** The driver picked an entry of the device list; what was shown was that list. */
+  | { readonly kind: 'second-factor-device-chosen' }
   | { readonly kind: 'second-factor-answered' }
   | { readonly kind: 'second-factor-timed-out' }
   | { readonly kind: 'second-factor-device-unknown'; readonly text: string }
@@ -53,7 +56,8 @@ export type GatewayFact =
       readonly text: string;
       readonly waitMs: number | null;
     }
-  | { readonly kind: 'existing-session'; readonly ends: boolean }
+  /** `asks`: the dialog waits for a person. */
+  | { readonly kind: 'existing-session'; readonly decision: 'continues' | 'ends' | 'asks' }
   | { readonly kind: 'relogin-required' }
   | { readonly kind: 'command'; readonly command: string }
   | { readonly kind: 'restart-time'; readonly time: string }
@@ -76,7 +80,8 @@ export type ApiFact =
   | { readonly kind: 'farm'; readonly name: string; readonly farmKind: string; readonly ok: boolean | null };
 
 export type Fact =
-  | { readonly kind: 'agent-started'; readonly desired: 'up' | 'down' }
+  /** `memory`: what an earlier run of the agent left; absent when it left nothing. */
+  | { readonly kind: 'agent-started'; readonly desired: 'up' | 'down'; readonly memory?: SessionMemory }
   | { readonly kind: 'agent-stopping' }
   | { readonly kind: 'operator'; readonly action: OperatorAction }
   | { readonly kind: 'launched'; readonly pid: number }

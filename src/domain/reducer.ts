@@ -1,12 +1,21 @@
 // Owns the rules of a session: one pure function from state, fact and time to the next state and what is to be done.
 
 import type { ErrorCode } from '../protocol/errors.ts';
-import type { SecondFactorMethod } from '../protocol/states.ts';
 import { nextVisibleAt } from './conditions.ts';
 import { type Context, Draft, type Step } from './draft.ts';
 import { judgeExit, lockOutWaitMs, REFUSAL_REASONS, statusText } from './exit-decision.ts';
 import type { ApiFact, ExitReport, Fact, GatewayFact, OperatorAction, RefusalCause } from './facts.ts';
-import { type AfterStop, NO_API, type Phase, type Run, type SessionState } from './session-state.ts';
+import { NO_MEMORY, type SessionMemory } from './memory.ts';
+import { REASONS } from './reasons.ts';
+import { secondFactorHint } from './second-factor-hint.ts';
+import {
+  type AfterStop,
+  NO_API,
+  NO_BROKER,
+  type Phase,
+  type Run,
+  type SessionState,
+} from './session-state.ts';
 
 /** Why an operator's action cannot be done now; null when it can. */
 export type OperatorRefusal = {
@@ -18,6 +27,7 @@ export type OperatorRefusal = {
 
 const MAX_LAUNCH_FAILURES = 5;
 const MAX_LOGIN_REFUSALS = 2;
+const LONGEST_REMEMBERED_WAIT_MS = 24 * 3_600_000;
 
 /** States in which a JVM is alive and nothing decided to end it. */
 function isUp(phase: Phase): boolean {
@@ -61,6 +71,14 @@ export function refuseOperator(
     ((action === 'login' || action === 'start') &&
       !state.token &&
       (['stopped', 'halted', 'backing-off', 'stopping'] as const).some((name) => name === state.phase.name));
+  if (needsCold && state.lockedOutUntil !== null && state.lockedOutUntil > ctx.now) {
+    return {
+      code: 'login-deferred',
+      message: 'IBKR asks to wait after too many failed logins',
+      hint: 'a login before that makes the lock-out longer; check the stored credentials meanwhile',
+      until: state.lockedOutUntil,
+    };
+  }
   if (needsCold && ctx.budget.blockedUntil !== null) {
     return {
       code: 'login-deferred',
@@ -95,7 +113,7 @@ export function reduce(state: SessionState, fact: Fact, ctx: Context): Step {
   const draft = new Draft(state, ctx);
   switch (fact.kind) {
     case 'agent-started':
-      onAgentStarted(draft, fact.desired);
+      onAgentStarted(draft, fact.desired, fact.memory ?? NO_MEMORY);
       break;
     case 'agent-stopping':
       onAgentStopping(draft);
@@ -169,10 +187,21 @@ export function nextTimerAt(state: SessionState, now: number): number | null {
 
 // --- the operator, the agent, time -----------------------------------------------------------------------------------
 
-function onAgentStarted(d: Draft, desired: 'up' | 'down'): void {
+function onAgentStarted(d: Draft, desired: 'up' | 'down', memory: SessionMemory): void {
   if (d.phase.name !== 'stopped' || d.run !== null) return;
+  const { now } = d.ctx;
   d.desired = desired;
-  if (desired === 'up') d.launch('cold', 'autostart');
+  d.streak = memory.streak;
+  d.missedSecondFactors = memory.missedSecondFactors;
+  d.refusals = memory.refusals;
+  // A clock that was wrong when this was written must not keep a session down for years.
+  const notLater = (at: number) => Math.min(at, now + LONGEST_REMEMBERED_WAIT_MS);
+  d.lockedOutUntil = memory.lockedOutUntil === null ? null : notLater(memory.lockedOutUntil);
+  if (desired === 'down') return;
+  const { halted, retry } = memory;
+  if (halted !== null) d.stayHalted(halted.reason, halted.text, halted.hint);
+  else if (retry !== null && retry.until > now) d.waitUntil(retry.reason, notLater(retry.until));
+  else d.launch('cold', 'autostart');
 }
 
 function onAgentStopping(d: Draft): void {
@@ -272,7 +301,8 @@ function onTimer(d: Draft): void {
     case 'loading':
       // Logged in, but not proven: another login would cost a second factor and mend nothing, so a person is told instead.
       if (d.run?.loggedInAt != null) d.degradeUnproven();
-      else d.fail('loading-timeout', 'the second factor was answered, then nothing was heard');
+      else if (d.run !== null && d.run.secondFactors > 0) missSecondFactor(d, 'second-factor-login-hung');
+      else d.fail('loading-timeout', 'nothing was heard after the login');
       return;
     case 'stopping':
       d.stopAgain();
@@ -345,7 +375,7 @@ function onExited(d: Draft, report: ExitReport): void {
   }
   if (wasLoggedIn)
     d.lose(verdict.reason, `${verdict.detail}${verdict.detail.includes(exitText) ? '' : ` (${exitText})`}`);
-  d.restart = null;
+  d.endRestart(verdict.detail);
   switch (verdict.next.kind) {
     case 'halt':
       d.halt(verdict.reason, verdict.detail, run.said.problem?.hint);
@@ -401,6 +431,12 @@ function onGateway(d: Draft, fact: GatewayFact): void {
     case 'second-factor-shown':
       onSecondFactorShown(d, run, fact.method);
       return;
+    case 'second-factor-device-chosen':
+      // What was shown was the list of devices; the second factor itself follows.
+      if (d.phase.name !== 'awaiting-second-factor') return;
+      d.updateRun({ secondFactors: run.secondFactors - 1 });
+      d.enter({ name: 'logging-in' }, d.reason);
+      return;
     case 'second-factor-answered':
       if (d.phase.name === 'awaiting-second-factor') d.enter({ name: 'loading' }, 'second-factor-answered');
       d.watchApi(true);
@@ -419,8 +455,8 @@ function onGateway(d: Draft, fact: GatewayFact): void {
       onRefused(d, fact);
       return;
     case 'existing-session':
-      d.emit({ event: 'existing-session', fields: { IB_DECISION: fact.ends ? 'ends' : 'continues' } });
-      if (fact.ends) d.say({ displaced: true });
+      d.emit({ event: 'existing-session', fields: { IB_DECISION: fact.decision } });
+      if (fact.decision === 'ends') d.say({ displaced: true });
       return;
     case 'relogin-required':
       if (!isEnding(d)) {
@@ -495,22 +531,22 @@ function onSecondFactorShown(
   });
 }
 
-function secondFactorHint(method: SecondFactorMethod, deadline: number): string {
-  const until = `${new Date(deadline).toISOString().slice(11, 19)} UTC`;
-  switch (method) {
-    case 'ib-key':
-      return `Approve the IBKR Mobile notification before ${until}`;
-    case 'code':
-      return `Type the code into the gateway's window before ${until}`;
-    case 'device-choice':
-      return `Set secondFactor.device: the gateway asks which device to use (until ${until})`;
-    case 'unknown':
-      return `Answer IBKR's second factor before ${until}`;
-  }
+/** A push that led nowhere, answered or not: a few in a row are all that a person is asked for. */
+function missSecondFactor(
+  d: Draft,
+  reason: 'second-factor-missed' | 'second-factor-login-hung' = 'second-factor-missed',
+): void {
+  d.missedSecondFactors += 1;
+  d.endRestart(REASONS[reason].text);
+  if (reason === 'second-factor-missed') tellMissed(d);
+  d.stopThen(
+    d.missedSecondFactors >= d.ctx.rules.restart.maxMissedSecondFactors
+      ? { kind: 'halt', reason, detail: `${d.missedSecondFactors} times in a row` }
+      : d.afterFailure(reason, null),
+  );
 }
 
-function missSecondFactor(d: Draft): void {
-  d.missedSecondFactors += 1;
+function tellMissed(d: Draft): void {
   d.emit({
     event: 'second-factor-timeout',
     fields: {
@@ -520,11 +556,6 @@ function missSecondFactor(d: Draft): void {
     },
     reason: 'second-factor-missed',
   });
-  d.stopThen(
-    d.missedSecondFactors >= d.ctx.rules.restart.maxMissedSecondFactors
-      ? { kind: 'halt', reason: 'second-factor-missed', detail: `${d.missedSecondFactors} times in a row` }
-      : d.afterFailure('second-factor-missed', null),
-  );
 }
 
 function onLoggedIn(d: Draft, run: Run): void {
@@ -539,6 +570,7 @@ function onLoggedIn(d: Draft, run: Run): void {
   d.missedSecondFactors = 0;
   d.refusals = 0;
   d.launchFailures = 0;
+  d.lockedOutUntil = null;
   if (d.phase.name !== 'loading') d.enter({ name: 'loading' }, d.reason);
   d.watchApi(true);
 }
@@ -567,7 +599,8 @@ function onRefused(d: Draft, fact: Extract<GatewayFact, { kind: 'login-refused' 
   if (fact.cause === 'credentials') {
     d.stopThen({ kind: 'halt', reason: 'wrong-credentials', detail: fact.text });
   } else if (fact.cause === 'locked-out') {
-    d.stopThen(d.afterFailure('locked-out', d.ctx.now + lockOutWaitMs(fact.waitMs)));
+    d.lockedOutUntil = d.ctx.now + lockOutWaitMs(fact.waitMs);
+    d.stopThen(d.afterFailure('locked-out', d.lockedOutUntil));
   }
 }
 
@@ -646,6 +679,9 @@ function onApi(d: Draft, fact: ApiFact): void {
     case 'api-down':
       // Accounts belong to a connection: without one, nothing proves that the session is there.
       d.api = { ...NO_API, ok: false, checkedAt: now, problem: fact.detail };
+      // What the broker connection is now, only a new connection can tell: the gateway says so when it is broken.
+      d.broker = NO_BROKER;
+      for (const code of ['broker-disconnected', 'farm-down'] as const) d.clear(code);
       if (proven) d.hold('api-unreachable', fact.detail, true);
       return;
     case 'api-client-id-in-use':

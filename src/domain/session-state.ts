@@ -98,6 +98,8 @@ export type SessionState = {
   readonly missedSecondFactors: number;
   readonly refusals: number;
   readonly launchFailures: number;
+  /** Until when IBKR asked to keep away; epoch milliseconds. */
+  readonly lockedOutUntil: number | null;
   /** Warm launches of the last hour, epoch milliseconds: bounds restarts that need no login. */
   readonly warmLaunches: readonly number[];
   /** A restart under way, for the event that ends it. */
@@ -138,6 +140,7 @@ export function initialState(now: number): SessionState {
     missedSecondFactors: 0,
     refusals: 0,
     launchFailures: 0,
+    lockedOutUntil: null,
     warmLaunches: [],
     restart: null,
     token: false,

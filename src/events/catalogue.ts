@@ -112,7 +112,7 @@ export const CATALOGUE = {
     fields: ['IB_DECISION'],
     meaning: 'IBKR reports another session of the same user.',
     remedy:
-      '`continues`: this session took over. `ends`: the other one keeps the account; run `ibctl login` to take it back.',
+      '`continues`: this session took over. `asks`: the dialog waits for a person. `ends`: the other one keeps the account; run `ibctl login` to take it back.',
     text: (f) => `another session of this user exists: this one ${f.IB_DECISION}`,
   }),
   'session-ready': row({

@@ -37,6 +37,8 @@ export class IbcMapping {
       case 'second-factor-duration':
         // IBC writes this line for a timeout too, just before it says that it was one.
         return fact.seconds * 1000 >= this.#secondFactorMs ? null : { kind: 'second-factor-answered' };
+      case 'second-factor-device-chosen':
+        return { kind: 'second-factor-device-chosen' };
       case 'second-factor-timeout':
         return { kind: 'second-factor-timed-out' };
       case 'second-factor-device-unknown':
@@ -66,7 +68,10 @@ export class IbcMapping {
           waitMs: fact.seconds === null ? null : fact.seconds * 1000,
         };
       case 'existing-session-decision':
-        return { kind: 'existing-session', ends: fact.ends };
+        return {
+          kind: 'existing-session',
+          decision: fact.ends ? 'ends' : fact.scenario === 1 ? 'asks' : 'continues',
+        };
       case 'relogin-required':
         return { kind: 'relogin-required' };
       case 'restart-planned':

@@ -196,6 +196,9 @@ export class SessionLoop {
       case 'save-desired':
         this.#book(() => this.#parts.desired.set(this.config.name, effect.desired));
         return;
+      case 'remember':
+        this.#book(() => this.#parts.desired.remember(this.config.name, effect.memory));
+        return;
       case 'emit':
         this.#parts.onEvent(
           completeEvent(effect.event, {
@@ -286,11 +289,13 @@ export class SessionLoop {
     if (line.stream === 'stderr') {
       const failure = parseLaunchFailure(line.text);
       if (failure !== null) this.dispatch({ kind: 'launch-failed', problem: problemOf(failure) });
-      else if (line.source === 'session')
-        this.#lastError = maskAccounts(line.text.slice(0, LONGEST_ERROR_TEXT));
-      return;
     }
     if (line.source !== 'session') return;
+    // A JVM that cannot start says so on stdout or stderr, whichever of its parts complains.
+    if (this.#state.run?.gatewayVersion === null && line.text.trim() !== '') {
+      this.#lastError = maskAccounts(line.text.slice(0, LONGEST_ERROR_TEXT));
+    }
+    if (line.stream === 'stderr') return;
     // What is read from a line may end up in events and conditions.
     for (const ibc of this.#parser.push(maskAccounts(line.text))) {
       const fact = this.#mapping.map(ibc);

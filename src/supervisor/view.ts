@@ -4,6 +4,7 @@ import type { SessionConfig } from '../config/types.ts';
 import { CONDITIONS, visibleConditions } from '../domain/conditions.ts';
 import type { Budget } from '../domain/ledger.ts';
 import { REASONS } from '../domain/reasons.ts';
+import { secondFactorHint } from '../domain/second-factor-hint.ts';
 import type { SessionState } from '../domain/session-state.ts';
 import { isoTime } from '../host/clock.ts';
 import { maskAccounts } from '../protocol/mask.ts';
@@ -141,7 +142,8 @@ function conditionsOf(state: SessionState, now: number): Condition[] {
     return [{ code: 'halted', severity: 'error', since, text: phase.text, hint: phase.hint }, ...held];
   }
   if (phase.name === 'awaiting-second-factor') {
-    const { text, hint } = REASONS['second-factor-pending'];
+    const { text } = REASONS['second-factor-pending'];
+    const hint = secondFactorHint(phase.method, phase.deadline);
     return [{ code: 'second-factor-pending', severity: 'warning', since, text, hint }, ...held];
   }
   if (phase.name === 'backing-off' && reason !== null) {

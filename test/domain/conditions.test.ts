@@ -29,9 +29,12 @@ describe('a condition', () => {
     assert.deepEqual(told(held('api-mute', 0)), ['api-mute']);
   });
 
-  it('is not told while its cause holds, even when the cause is too young to be told itself', () => {
+  it('is not told while its cause is told; a cause that is too young to be told hides nothing yet', () => {
     assert.deepEqual(told(held('broker-disconnected'), held('farm-down')), ['broker-disconnected']);
-    assert.deepEqual(told(held('broker-disconnected'), held('api-unreachable', 10)), []);
+    assert.deepEqual(told(held('broker-disconnected'), held('api-unreachable', 2_999)), [
+      'broker-disconnected',
+    ]);
+    assert.deepEqual(told(held('broker-disconnected'), held('api-unreachable', 3_000)), ['api-unreachable']);
     assert.deepEqual(told(held('api-unproven'), held('api-client-id-in-use')), ['api-client-id-in-use']);
   });
 

@@ -80,7 +80,7 @@ function randomFact(random: () => number): Fact {
       text: 't',
       waitMs: yes() ? null : Math.floor(random() * HOUR),
     }),
-    () => ({ kind: 'existing-session', ends: yes() }),
+    () => ({ kind: 'existing-session', decision: pick(random, ['continues', 'ends', 'asks'] as const) }),
     () => ({ kind: 'relogin-required' }),
     () => ({ kind: 'command', command: pick(random, ['STOP', 'PAUSE', 'RESTART', 'x']) }),
     () => ({ kind: 'restart-time', time: '04:36 AM' }),

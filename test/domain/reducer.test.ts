@@ -135,7 +135,7 @@ describe('a login', () => {
       IB_ATTEMPT: '1',
       IB_DEADLINE: '2026-11-23T09:03:00.000Z',
     });
-    assert.equal(event.hint, 'Approve the IBKR Mobile notification before 09:03:00 UTC');
+    assert.equal(event.hint, 'approve the IBKR Mobile notification before 09:03:00 UTC');
   });
 
   it('takes a second factor that it did not expect as unknown', () => {
@@ -143,7 +143,7 @@ describe('a login', () => {
     scene.take(LOGIN, ...UP, PUSH, ANSWERED, LOGGED_IN);
     assert.equal(
       eventOf(scene, 'second-factor-pending').hint,
-      "Answer IBKR's second factor before 09:03:00 UTC",
+      "answer IBKR's second factor before 09:03:00 UTC",
     );
     assert.deepEqual(eventOf(scene, 'second-factor-accepted').fields, {
       IB_METHOD: 'unknown',
@@ -192,7 +192,7 @@ describe('a login', () => {
     const scene = new Scene();
     scene.take(LOGIN, ...UP, PUSH, ANSWERED);
     scene.pass(RULES.deadlines.loadingMs);
-    assert.deepEqual([scene.phase, scene.state.reason], ['stopping', 'loading-timeout']);
+    assert.deepEqual([scene.phase, scene.state.reason], ['stopping', 'second-factor-login-hung']);
   });
 
   it('that IBC gives up with 1111 is tried again', () => {
@@ -429,14 +429,14 @@ describe('somebody else', () => {
   it('who logs in elsewhere as the same user displaces it: it halts instead of fighting', () => {
     const scene = readyScene();
     told(scene);
-    scene.take({ kind: 'existing-session', ends: true }, SHUTDOWN, exited());
+    scene.take({ kind: 'existing-session', decision: 'ends' }, SHUTDOWN, exited());
     assert.deepEqual([scene.phase, scene.state.reason], ['halted', 'displaced']);
     assert.deepEqual(told(scene), ['existing-session', 'gateway-exited', 'session-lost', 'session-halted']);
   });
 
   it('whose session gives way to this one is only told', () => {
     const scene = new Scene();
-    scene.take(LOGIN, ...UP, { kind: 'existing-session', ends: false }, LOGGED_IN, ...PROVEN);
+    scene.take(LOGIN, ...UP, { kind: 'existing-session', decision: 'continues' }, LOGGED_IN, ...PROVEN);
     assert.equal(scene.phase, 'ready');
     assert.equal(eventOf(scene, 'existing-session').fields['IB_DECISION'], 'continues');
   });
@@ -1265,18 +1265,18 @@ describe('every operator action in every state', () => {
       'restart-cold': 'restarting stop',
     },
     'backing-off': {
-      login: 'starting launch',
-      start: 'starting launch',
-      stop: 'stopped save-desired stop-display',
+      login: 'starting remember launch',
+      start: 'starting remember launch',
+      stop: 'stopped save-desired stop-display remember',
       'restart-warm': 'refused warm-restart-unavailable',
-      'restart-cold': 'starting launch',
+      'restart-cold': 'starting remember launch',
     },
     halted: {
-      login: 'starting launch',
-      start: 'starting launch',
-      stop: 'stopped save-desired stop-display',
+      login: 'starting remember launch',
+      start: 'starting remember launch',
+      stop: 'stopped save-desired stop-display remember',
       'restart-warm': 'refused warm-restart-unavailable',
-      'restart-cold': 'starting launch',
+      'restart-cold': 'starting remember launch',
     },
     stopping: {
       login: 'stopping save-desired',
@@ -1311,12 +1311,13 @@ describe('a session without a JVM', () => {
     restored: { kind: 'restored' },
     'main-window': { kind: 'main-window' },
     'second-factor-shown': { kind: 'second-factor-shown', method: null },
+    'second-factor-device-chosen': { kind: 'second-factor-device-chosen' },
     'second-factor-answered': { kind: 'second-factor-answered' },
     'second-factor-timed-out': { kind: 'second-factor-timed-out' },
     'second-factor-device-unknown': { kind: 'second-factor-device-unknown', text: 'x' },
     'logged-in': { kind: 'logged-in' },
     'login-refused': { kind: 'login-refused', cause: 'credentials', text: 'x', waitMs: null },
-    'existing-session': { kind: 'existing-session', ends: true },
+    'existing-session': { kind: 'existing-session', decision: 'ends' },
     'relogin-required': { kind: 'relogin-required' },
     command: { kind: 'command', command: 'STOP' },
     'restart-time': { kind: 'restart-time', time: '04:36 AM' },

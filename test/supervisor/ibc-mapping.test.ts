@@ -64,7 +64,7 @@ describe("IBC's facts", () => {
     ],
     [
       { kind: 'existing-session-decision', scenario: 4, ends: true },
-      { kind: 'existing-session', ends: true },
+      { kind: 'existing-session', decision: 'ends' },
     ],
     [{ kind: 'relogin-required' }, { kind: 'relogin-required' }],
     [

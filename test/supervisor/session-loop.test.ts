@@ -97,7 +97,7 @@ describe('the captured logs', () => {
       file: '06-device-then-totp.log',
       jvms: [[44, 231, { status: 143 }]],
       states:
-        'starting logging-in awaiting-second-factor loading awaiting-second-factor loading ready backing-off',
+        'starting logging-in awaiting-second-factor logging-in awaiting-second-factor loading ready backing-off',
       events:
         'session-starting login-submitted second-factor-pending second-factor-pending second-factor-accepted session-ready gateway-exited session-lost session-backing-off',
     },
@@ -411,9 +411,9 @@ describe('an operator', () => {
       atStart = scene.readJson(scene.paths.desired);
     };
     scene.loop.operate('start');
-    assert.deepEqual(atStart, { v: 1, sessions: { live: 'up' } });
+    assert.deepEqual(atStart, { v: 1, sessions: { live: 'up' }, memories: {} });
     scene.loop.operate('stop');
-    assert.deepEqual(scene.readJson(scene.paths.desired), { v: 1, sessions: { live: 'down' } });
+    assert.deepEqual(scene.readJson(scene.paths.desired), { v: 1, sessions: { live: 'down' }, memories: {} });
   });
 
   it('is told login-deferred, with the time, when the budget is used up; also after a restart of the agent', () => {
@@ -489,7 +489,7 @@ describe('an operator', () => {
     await done;
     assert.deepEqual(scene.host.asked, ['start cold', 'stop tidy', 'stop-display', 'close']);
     assert.deepEqual([scene.phase, scene.loop.state.reason], ['stopped', 'agent-stopping']);
-    assert.deepEqual(scene.readJson(scene.paths.desired), { v: 1, sessions: { live: 'up' } });
+    assert.deepEqual(scene.readJson(scene.paths.desired), { v: 1, sessions: { live: 'up' }, memories: {} });
     assert.deepEqual(scene.clock.pending, []);
   });
 });
