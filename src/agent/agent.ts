@@ -24,6 +24,8 @@ import { HostSampler } from './host-sampler.ts';
 
 const EVENTS_KEPT = 2_000;
 const LINES_KEPT = 2_000;
+/** Of all lines of a session: a stack trace of 2,000 lines has a tenth of it, lines of the greatest length would have a hundred times as much. */
+const LINE_CHARACTERS_KEPT = 1024 * 1024;
 
 export type AgentParts = {
   readonly config: Config;
@@ -68,7 +70,10 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   );
   const loops = new Map<string, SessionLoop>();
   for (const session of config.sessions) {
-    const ring = new Ring<LogLine>(LINES_KEPT);
+    const ring = new Ring<LogLine>(LINES_KEPT, {
+      of: (line) => line.text.length,
+      most: LINE_CHARACTERS_KEPT,
+    });
     lines.set(session.name, ring);
     loops.set(
       session.name,
@@ -76,6 +81,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     );
   }
 
+  await Promise.all([...loops.values()].map((loop) => loop.prepare()));
   const host = new HostSampler(new SystemHostMetrics(paths.state, clock), clock);
   const server: ControlServer = await startControlServer({
     place: { path: paths.socket, mode: 0o600 },

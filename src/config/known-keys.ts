@@ -1,9 +1,9 @@
 // Owns what is known of key names: the sections at each place, and what to say of a key that is none.
 
+import { findNearest } from '../protocol/nearest.ts';
 import { DURATION_PATTERN } from './duration.ts';
 import { findRefusedSetting, REFUSED_IBC_SETTINGS, type RefusedIbcSetting } from './ibc-settings.ts';
 import { isSection, type JsonSchema, schemaOfFile } from './json-schema.ts';
-import { findNearest } from '../protocol/nearest.ts';
 import type { Path } from './yaml-source.ts';
 
 export type UnknownKey = {

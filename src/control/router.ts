@@ -11,9 +11,9 @@ import {
   type ResultOf,
   type StreamOf,
 } from '../protocol/methods.ts';
+import { findNearest } from '../protocol/nearest.ts';
 import { AGENT_VERSION, PROTOCOL_VERSION } from '../protocol/version.ts';
 import { type Actor, refuseOperation } from './actor.ts';
-import { findNearest } from '../protocol/nearest.ts';
 import type { Peer } from './transport.ts';
 
 /** Where the control socket reports; pino's loggers fit. Neither parameters nor results are ever in it. */

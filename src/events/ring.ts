@@ -1,31 +1,40 @@
 // Owns bounded memory of what came by: the newest items, how many were let go, and who wants to hear of new ones.
 
-/** Keeps the newest `capacity` items and tells subscribers of each new one. */
+/** What a ring may hold besides its number of items. */
+export type WeightLimit<T> = {
+  /** What an item costs, such as its characters. */
+  readonly of: (item: T) => number;
+  /** For all items together; the newest is kept whatever it weighs. */
+  readonly most: number;
+};
+
+/** Keeps the newest items, at most `capacity` and no more than their weight allows, and tells subscribers of each new one. */
 export class Ring<T> {
   readonly #capacity: number;
-  readonly #items: T[] = [];
+  readonly #limit: WeightLimit<T> | null;
+  /** From `#start` on; what is before it was let go, and is cut off when it is as much as what is kept may be. */
+  readonly #items: (T | undefined)[] = [];
   readonly #listeners = new Set<(item: T) => void>();
   #start = 0;
+  #weight = 0;
   #dropped = 0;
 
-  constructor(capacity: number) {
+  constructor(capacity: number, limit: WeightLimit<T> | null = null) {
     this.#capacity = capacity;
+    this.#limit = limit;
   }
 
   push(item: T): void {
-    if (this.#items.length < this.#capacity) {
-      this.#items.push(item);
-    } else {
-      this.#items[this.#start] = item;
-      this.#start = (this.#start + 1) % this.#capacity;
-      this.#dropped += 1;
-    }
+    this.#items.push(item);
+    this.#weight += this.#limit?.of(item) ?? 0;
+    const most = this.#limit?.most ?? 0;
+    while (this.#count > this.#capacity || (this.#weight > most && this.#count > 1)) this.#dropOldest();
     for (const listener of [...this.#listeners]) listener(item);
   }
 
   /** Oldest first. */
   items(): T[] {
-    return [...this.#items.slice(this.#start), ...this.#items.slice(0, this.#start)];
+    return this.#items.slice(this.#start) as T[];
   }
 
   /** How many items memory no longer holds. */
@@ -39,5 +48,19 @@ export class Ring<T> {
     const own = (item: T) => listener(item);
     this.#listeners.add(own);
     return () => this.#listeners.delete(own);
+  }
+
+  get #count(): number {
+    return this.#items.length - this.#start;
+  }
+
+  #dropOldest(): void {
+    const [oldest] = this.#items.splice(this.#start, 1, undefined);
+    this.#weight -= this.#limit?.of(oldest as T) ?? 0;
+    this.#start += 1;
+    this.#dropped += 1;
+    if (this.#start < this.#capacity) return;
+    this.#items.splice(0, this.#start);
+    this.#start = 0;
   }
 }

@@ -22,6 +22,8 @@ export type LaunchRecord = {
   readonly commandPort: number;
   readonly gatewayVersion: string;
   readonly display: string;
+  /** Of the launcher, and so of the JVM that it becomes. */
+  readonly pid: number;
   /** Epoch milliseconds. */
   readonly at: number;
 };

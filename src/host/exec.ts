@@ -1,10 +1,9 @@
 // Owns asynchronous child processes: running a program to its end, and supervising one whose lines are read as they come.
 
-import type { Readable } from 'node:stream';
-import { StringDecoder } from 'node:string_decoder';
 import { execa } from 'execa';
 import type { Clock, Timer } from './clock.ts';
 import { errorCode } from './files.ts';
+import { readLines } from './lines.ts';
 
 export type RunOptions = {
   /** SIGKILL after this long. */
@@ -62,7 +61,7 @@ export type SpawnOptions = {
   /** The whole environment of the child; nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** Called for each line, without its line end, as soon as it is written; the last one also when it has no line end. */
+  /** Called for each line as {@link readLines} gives it, as soon as it is written. */
   readonly onLine: (stream: OutputStream, line: string) => void;
   readonly clock: Clock;
 };
@@ -83,9 +82,6 @@ export type Child = {
   /** Sends a signal; false when there is no process any more. */
   kill(signal: NodeJS.Signals): boolean;
 };
-
-/** A longer line is handed on in pieces of this many characters, so that a child that never ends its line costs no memory. */
-export const LONGEST_LINE = 64 * 1024;
 
 /** How long output may still come after the end: a grandchild that inherited the pipes must not hold up the report for ever. */
 const DRAIN_MS = 2_000;
@@ -108,9 +104,15 @@ export function spawnChild(file: string, args: readonly string[], options: Spawn
     forceKillAfterDelay: false,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
-  readLines(subprocess.stdout, (line) => options.onLine('stdout', line));
-  readLines(subprocess.stderr, (line) => options.onLine('stderr', line));
-  const drained = subprocess.then((result): Ending => {
+  let over = false;
+  const handOn = (stream: OutputStream) => (line: string) => {
+    if (!over) options.onLine(stream, line);
+  };
+  const read = Promise.all([
+    readLines(subprocess.stdout, options.clock, handOn('stdout')),
+    readLines(subprocess.stderr, options.clock, handOn('stderr')),
+  ]);
+  const drained = Promise.all([subprocess, read]).then(([result]): Ending => {
     const started = result.exitCode !== undefined || result.signal !== undefined;
     return {
       status: result.exitCode ?? null,
@@ -122,6 +124,8 @@ export function spawnChild(file: string, args: readonly string[], options: Spawn
     let timer: Timer | null = null;
     subprocess.nodeChildProcess.once('exit', (status, signal) => {
       timer = options.clock.after(DRAIN_MS, () => {
+        // What is left must not come after the end.
+        over = true;
         subprocess.stdout.destroy();
         subprocess.stderr.destroy();
         resolve({ status, signal, error: null });
@@ -133,34 +137,4 @@ export function spawnChild(file: string, args: readonly string[], options: Spawn
     });
   });
   return { pid: subprocess.pid, exited, kill: (signal) => subprocess.kill(signal) };
-}
-
-/** Splits a stream into lines at `\n` (a `\r` before it belongs to the line end). */
-function readLines(stream: Readable, onLine: (line: string) => void): void {
-  const decoder = new StringDecoder('utf8');
-  let rest = '';
-  const take = (text: string) => {
-    let start = 0;
-    rest += text;
-    for (let end = rest.indexOf('\n'); end !== -1; end = rest.indexOf('\n', start)) {
-      emit(rest.slice(start, end > start && rest[end - 1] === '\r' ? end - 1 : end));
-      start = end + 1;
-    }
-    rest = rest.slice(start);
-    while (rest.length > LONGEST_LINE) {
-      onLine(rest.slice(0, LONGEST_LINE));
-      rest = rest.slice(LONGEST_LINE);
-    }
-  };
-  const emit = (line: string) => {
-    for (let start = 0; start === 0 || start < line.length; start += LONGEST_LINE) {
-      onLine(line.slice(start, start + LONGEST_LINE));
-    }
-  };
-  stream.on('data', (chunk: Buffer) => take(decoder.write(chunk)));
-  stream.on('end', () => {
-    take(decoder.end());
-    if (rest !== '') emit(rest);
-    rest = '';
-  });
 }

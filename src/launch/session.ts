@@ -103,6 +103,7 @@ export async function prepareSession(
       commandPort,
       gatewayVersion: session.install.gatewayVersion,
       display: displayName,
+      pid: process.pid,
       at: clock.now(),
     };
     writeRuntimeFile(paths.launchRecord, `${JSON.stringify(record)}\n`, 0o640);

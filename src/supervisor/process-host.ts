@@ -9,12 +9,14 @@ import {
   type AfterRecord,
   formatLaunchFailure,
   LAUNCH_FAILED_STATUS,
+  type LaunchFailure,
   type LaunchOrder,
   type LaunchRecord,
 } from '../gateway/launch-records.ts';
-import type { Clock } from '../host/clock.ts';
-import { type Child, type Ending, run, spawnChild } from '../host/exec.ts';
+import { type Clock, delay } from '../host/clock.ts';
+import { type Child, type Ending, type RunResult, run, spawnChild } from '../host/exec.ts';
 import { errorCode } from '../host/files.ts';
+import { commandLineOf, signalProcess } from '../host/processes.ts';
 import type { HostListener, SessionHost } from './session-host.ts';
 
 export type ProcessHostParts = {
@@ -34,6 +36,7 @@ const COMMAND_DEADLINE_MS = 10_000;
 const RESTART_DEADLINE_MS = 90_000;
 const DISPLAY_TERM_MS = 5_000;
 const AFTER_TIMEOUT_MS = 20_000;
+const LEFTOVER_POLL_MS = 50;
 
 export class ProcessHost implements SessionHost {
   readonly #parts: ProcessHostParts;
@@ -70,6 +73,11 @@ export class ProcessHost implements SessionHost {
     if (child.pid !== undefined) this.#parts.listener({ kind: 'launched', pid: child.pid });
     this.#track(
       child.exited.then(async (ending) => {
+        if (ending.error !== null) {
+          this.#session = null;
+          this.#reportUnstartable(order, ending.error);
+          return;
+        }
         const record = await this.#after(order, ending);
         this.#session = null;
         this.#parts.listener({ kind: 'exited', record });
@@ -95,6 +103,25 @@ export class ProcessHost implements SessionHost {
     this.#displayStopping = true;
     child.kill('SIGTERM');
     this.#killAfter(child, DISPLAY_TERM_MS);
+  }
+
+  async reapLeftovers(): Promise<void> {
+    const record = this.#launchRecord();
+    if (record === null) return;
+    const { paths, config, clock, listener } = this.#parts;
+    // The pid may be another process's by now; only a JVM of this session was started with this file.
+    const runs = () => commandLineOf(record.pid)?.includes(paths.configIni) === true;
+    if (runs()) {
+      const text = `a gateway of an earlier agent still runs (pid ${record.pid}): it is ended first`;
+      listener({ kind: 'line', source: 'session', stream: 'stderr', text });
+      for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+        signalProcess(record.pid, signal);
+        const end = clock.monotonicMs() + config.deadlines.termMs;
+        while (runs() && clock.monotonicMs() < end) await delay(clock, LEFTOVER_POLL_MS);
+      }
+    }
+    // Removes the credentials it was given, its flags, and the record itself.
+    await this.#runAfter(['--signal', 'SIGKILL']);
   }
 
   askRestart(): void {
@@ -195,11 +222,15 @@ export class ProcessHost implements SessionHost {
 
   /** Port of the JVM's command server; null while the launcher has not published it. */
   #commandPort(): number | null {
+    const record = this.#launchRecord();
+    // Left by an earlier run that was not cleaned up after: by now the port may be another session's.
+    if (record === null || record.orderId !== this.#order) return null;
+    return Number.isInteger(record.commandPort) ? record.commandPort : null;
+  }
+
+  #launchRecord(): LaunchRecord | null {
     try {
-      const record = JSON.parse(readFileSync(this.#parts.paths.launchRecord, 'utf8')) as LaunchRecord;
-      // Left by an earlier run that was not cleaned up after: by now the port may be another session's.
-      if (record.orderId !== this.#order) return null;
-      return Number.isInteger(record.commandPort) ? record.commandPort : null;
+      return JSON.parse(readFileSync(this.#parts.paths.launchRecord, 'utf8')) as LaunchRecord;
     } catch {
       return null;
     }
@@ -207,28 +238,47 @@ export class ProcessHost implements SessionHost {
 
   /** The display's directory cannot be made: the run has ended before it began, with nothing submitted. */
   #reportUnusable(order: LaunchOrder, error: unknown): void {
-    const { listener, config, paths } = this.#parts;
+    const { paths } = this.#parts;
     const directory = dirname(paths.display);
-    const failure = formatLaunchFailure({
+    this.#reportNotRun(order, 'display', {
       code: 'runtime-unusable',
       message: `cannot make ${directory}: ${errorCode(error) ?? String(error)}`,
       hint: 'make its parent directory writable for the agent (ls -ld)',
     });
-    listener({ kind: 'line', source: 'display', stream: 'stderr', text: failure.trimEnd() });
+  }
+
+  /** The launcher itself could not be run. */
+  #reportUnstartable(order: LaunchOrder, code: string): void {
+    this.#reportNotRun(order, 'session', {
+      code: 'internal',
+      message: `cannot start ${PARENT_DEATH_SIGNAL[0]}, which starts the launcher: ${code}`,
+      hint: 'install util-linux, and give the agent a PATH that has it',
+    });
+  }
+
+  /** A run that ended before it began: nothing was submitted. */
+  #reportNotRun(order: LaunchOrder, source: 'session' | 'display', failure: LaunchFailure): void {
+    const { listener, config } = this.#parts;
+    listener({ kind: 'line', source, stream: 'stderr', text: formatLaunchFailure(failure).trimEnd() });
     const record = noRecord(config.name, order, { status: LAUNCH_FAILED_STATUS, signal: null });
     listener({ kind: 'exited', record: { ...record, orderId: null } });
   }
 
-  /** What `ib-session after` says of the run; what only we know when it says nothing. */
-  async #after(order: LaunchOrder, ending: Ending): Promise<AfterRecord> {
+  #runAfter(how: readonly string[]): Promise<RunResult> {
     const { sessionLauncher, config, environment } = this.#parts;
-    const how =
-      ending.signal === null ? ['--status', String(ending.status ?? 1)] : ['--signal', ending.signal];
     const [file, ...args] = sessionLauncher;
-    const result = await run(file ?? '', [...args, 'after', config.name, ...how], {
+    return run(file ?? '', [...args, 'after', config.name, ...how], {
       timeoutMs: AFTER_TIMEOUT_MS,
       env: environment,
     });
+  }
+
+  /** What `ib-session after` says of the run; what only we know when it says nothing. */
+  async #after(order: LaunchOrder, ending: Ending): Promise<AfterRecord> {
+    const { config } = this.#parts;
+    const result = await this.#runAfter(
+      ending.signal === null ? ['--status', String(ending.status ?? 1)] : ['--signal', ending.signal],
+    );
     try {
       return JSON.parse(result.stdout) as AfterRecord;
     } catch {

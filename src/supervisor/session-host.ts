@@ -26,6 +26,8 @@ export interface SessionHost {
   /** Ends the JVM; always ends in `exited`. Asked again, it goes on from where it is. */
   stop(how: 'tidy' | 'signal'): void;
   stopDisplay(): void;
+  /** Ends what an earlier agent left running of the session, and removes the files it left. Before the first `start`. */
+  reapLeftovers(): Promise<void>;
   /** Asks the gateway for a restart that keeps its token. */
   askRestart(): void;
   /** Resolves once no process of the session is left; kills what does not go by itself. */

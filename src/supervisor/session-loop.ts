@@ -81,6 +81,11 @@ export class SessionLoop {
     return this.#host.pid();
   }
 
+  /** To be awaited before the first fact: makes sure that no JVM of an earlier agent shares the settings directory with ours. */
+  async prepare(): Promise<void> {
+    await this.#host.reapLeftovers();
+  }
+
   /** Takes a fact, in order after those that are still being worked on. */
   dispatch(fact: Fact): void {
     this.#queue.push(fact);

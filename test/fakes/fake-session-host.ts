@@ -34,6 +34,10 @@ export class FakeSessionHost implements SessionHost {
     this.asked.push('stop-display');
   }
 
+  async reapLeftovers(): Promise<void> {
+    this.asked.push('reap');
+  }
+
   askRestart(): void {
     this.asked.push('ask-restart');
   }

@@ -40,6 +40,7 @@ function putLaunchRecord(): void {
     commandPort: 23456,
     gatewayVersion: '1045',
     display: ':7',
+    pid: 4711,
     at: NOW,
   };
   writeFileSync(paths().launchRecord, JSON.stringify(record));

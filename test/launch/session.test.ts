@@ -158,6 +158,7 @@ describe('a cold start', () => {
         commandPort: 0,
         gatewayVersion: '1045',
         display: `:${displayNumber}`,
+        pid: process.pid,
         at: 0,
       },
     );
