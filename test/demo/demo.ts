@@ -30,6 +30,7 @@ const world = await makeWorld({
         'second.factor': 'push',
         'push.approve.after.ms': String(APPROVED_AFTER_MS),
         'autorestart.after.ms': '3000',
+        'autorestart.when': 'set',
         'splash.ms': '900',
       },
       config: { secondFactor: { method: 'ib-key' }, autostart: false },

@@ -62,7 +62,7 @@ export function describeMainScenarios(ibcJar?: string): void {
         stdout,
       );
       assert.match(stdout, /awaiting-second-factor: IB Key, attempt 1, (2m \d+s|3m 0?0?s?) left/);
-      assert.match(stdout, /hint: approve the notification of IBKR Mobile/);
+      assert.match(stdout, /hint: approve the IBKR Mobile notification before/);
 
       assert.deepEqual(world.events('live'), [
         'session-starting',
@@ -85,7 +85,7 @@ export function describeMainScenarios(ibcJar?: string): void {
       assert.ok(leftMs > 170_000 && leftMs <= 180_000, `${leftMs} ms from the event to its deadline`);
       assert.match(
         pending['IB_HINT'] ?? '',
-        /^Approve the IBKR Mobile notification before \d\d:\d\d:\d\d UTC$/,
+        /^approve the IBKR Mobile notification before \d\d:\d\d:\d\d UTC$/,
       );
       has(one(world.told('login-submitted')), { IB_ATTEMPT: '1' });
       has(one(world.told('session-ready')), { IB_STATE: 'ready', IB_SERVER_VERSION: '176' });
@@ -310,6 +310,22 @@ export function describeMainScenarios(ibcJar?: string): void {
         has(refused, { IB_CAUSE: 'login-failed' });
       has(one(world.told('session-halted', { session: 'failed' })), { IB_REASON: 'login-refused' });
       assert.equal((await world.status('failed')).ledger.logins24h, 2);
+    });
+
+    it('stays halted when the agent comes again, and when it was killed before', async () => {
+      await world.endAgent('SIGKILL');
+      const from = world.records.length;
+      await world.startAgent();
+      const { sessions } = await world.fullStatus();
+      assert.deepEqual(
+        sessions.map(({ name, state, reason, desired }) => [name, state, reason, desired]),
+        [
+          ['wrong', 'halted', 'wrong-credentials', 'up'],
+          ['failed', 'halted', 'login-refused', 'up'],
+        ],
+      );
+      assert.deepEqual(world.told('session-starting', { from }), []);
+      assert.equal(world.processes().length, 0);
     });
   });
 

@@ -33,9 +33,14 @@ export type SessionSetup = {
   readonly config?: Readonly<Record<string, unknown>>;
 };
 
+/** A session's part of the configuration file. */
+export type SessionSettings = Record<string, unknown>;
+
 export type WorldSetup = {
   readonly sessions?: Readonly<Record<string, SessionSetup>>;
   readonly agent?: Readonly<Record<string, unknown>>;
+  /** Changes the sessions' part of the configuration before it is written. */
+  readonly configure?: (sessions: Record<string, SessionSettings>, root: string) => void;
   /** Another IBC.jar than the stand-in's, for example the real one. */
   readonly ibcJar?: string;
   /** Instead of the java that came with the gateway, in every session. */
@@ -326,7 +331,7 @@ export async function makeWorld(setup: WorldSetup = {}): Promise<World> {
   chmodSync(root, 0o755);
   const install = await layInstall({ root, ...(setup.ibcJar === undefined ? {} : { ibcJar: setup.ibcJar }) });
   const world = new World(root, install, setup.form ?? 'source');
-  const sessions: Record<string, unknown> = {};
+  const sessions: Record<string, SessionSettings> = {};
   for (const [name, session] of Object.entries(setup.sessions ?? { live: {} })) {
     const port = await freePort();
     world.ports[name] = port;
@@ -351,6 +356,7 @@ export async function makeWorld(setup: WorldSetup = {}): Promise<World> {
       ...session.config,
     };
   }
+  setup.configure?.(sessions, root);
   const agent = { runtimeRoot: join(root, 'run'), stateRoot: join(root, 'lib'), ...setup.agent };
   writeFileSync(world.configFile, stringify({ agent, sessions }));
   return world;
