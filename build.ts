@@ -194,14 +194,17 @@ function refuseSlowPackages(used: ReadonlySet<string>): void {
     throw new Error(`ibctl status would load ${slow.join(', ')}: import it where it is needed only`);
 }
 
-/** Starts a bundle with the Node that is pinned in package-lock.json, from the tree that dist/ stands in. */
+/**
+ * Starts a bundle with the Node that is pinned in package-lock.json, from the tree that dist/ stands in. On SIGUSR1 Node would open a
+ * debugger's port, where any local user can run code as us.
+ */
 function starterScript(name: string, starts: string): string {
   return `#!/bin/sh
 self=$0
 [ -L "$self" ] && self=$(readlink -f "$self")
 dist=\${self%/*}/..
 for node in "$dist"/../node_modules/node-linux-*/bin/node; do
-  [ -x "$node" ] && exec "$node" "$dist/${starts}" "$@"
+  [ -x "$node" ] && exec "$node" --disable-sigusr1 "$dist/${starts}" "$@"
 done
 echo "${name}: there is no Node in $dist/../node_modules: run npm ci there" >&2
 exit 1

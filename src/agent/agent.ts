@@ -1,6 +1,5 @@
 // Owns the daemon's parts and how they are joined: sessions, ledger, events, control socket.
 
-import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { agentPaths, sessionPaths } from '../config/paths.ts';
 import type { Config, SessionConfig } from '../config/types.ts';
@@ -11,6 +10,8 @@ import { Ring } from '../events/ring.ts';
 import { type Clock, isoTime } from '../host/clock.ts';
 import { CachedGroupDatabase, NssGroupDatabase } from '../host/groups.ts';
 import { SystemHostMetrics } from '../host/host-figures.ts';
+import { makeOwnDirectory } from '../host/own-directory.ts';
+import { AgentError, type ErrorCode } from '../protocol/errors.ts';
 import type { EventRecord, LogLine } from '../protocol/methods.ts';
 import { AGENT_VERSION } from '../protocol/version.ts';
 import { TwsApiWatch } from '../supervisor/api-watch.ts';
@@ -45,9 +46,9 @@ export type Agent = {
 export async function startAgent(parts: AgentParts): Promise<Agent> {
   const { config, clock, log } = parts;
   const paths = agentPaths(config.agent);
-  mkdirSync(paths.runtime, { recursive: true, mode: 0o755 });
-  mkdirSync(paths.launchOrders, { recursive: true, mode: 0o750 });
-  mkdirSync(paths.state, { recursive: true, mode: 0o700 });
+  ensureDirectory(paths.runtime, 0o755, parts.uid, 'socket-unusable');
+  ensureDirectory(paths.launchOrders, 0o750, parts.uid, 'socket-unusable');
+  ensureDirectory(paths.state, 0o700, parts.uid, 'state-unwritable');
 
   const startedAt = clock.now();
   const events = new Ring<EventRecord>(EVENTS_KEPT);
@@ -131,6 +132,15 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   };
 }
 
+/** Launch orders, the ledger and the launchers' compiled code are in there. Throws AgentError `code`. */
+function ensureDirectory(path: string, mode: number, uid: number, code: ErrorCode): void {
+  const problem = makeOwnDirectory(path, mode, uid);
+  if (problem === null) return;
+  throw new AgentError(code, `the directory ${path} cannot be used: it ${problem}`, {
+    hint: 'correct owner and mode (ls -ld), or name other roots in the configuration (agent.runtimeRoot, agent.stateRoot)',
+  });
+}
+
 function makeLoop(
   parts: AgentParts,
   session: SessionConfig,
@@ -178,5 +188,6 @@ function launcher(name: 'ib-session' | 'ib-display', configFile: string): string
   const file = here.endsWith('.ts')
     ? new URL(`../launch/${name.slice('ib-'.length)}-main.ts`, here)
     : new URL(`./${name}.js`, here);
-  return [process.execPath, fileURLToPath(file), '--config', configFile];
+  // See main.ts on SIGUSR1; a launcher holds the password.
+  return [process.execPath, '--disable-sigusr1', fileURLToPath(file), '--config', configFile];
 }

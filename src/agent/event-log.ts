@@ -2,6 +2,7 @@
 
 import { type DestinationStream, pino } from 'pino';
 import { type AgentEvent, journalFields } from '../events/catalogue.ts';
+import { isoTime } from '../host/clock.ts';
 
 /** syslog's words for pino's numbers; `notice` is where things stand that a person wants to know and nobody must do anything about. */
 const LEVELS = { debug: 20, info: 30, notice: 35, warning: 40, error: 50, critical: 60 } as const;
@@ -17,11 +18,11 @@ export type AgentLog = {
   event(event: AgentEvent): void;
 };
 
-/** Writes to `destination`, by default stdout, each record before the call returns. */
-export function makeAgentLog(
-  level: Exclude<LogLevel, 'critical'>,
-  destination: DestinationStream = stdoutStream(),
-): AgentLog {
+/** Where records go; each is one line with its end. */
+export type RecordDestination = Pick<DestinationStream, 'write'>;
+
+/** Writes each record to `destination` before the call returns. */
+export function makeAgentLog(level: Exclude<LogLevel, 'critical'>, destination: RecordDestination): AgentLog {
   const logger = pino(
     {
       level,
@@ -46,9 +47,12 @@ export function makeAgentLog(
   };
 }
 
-function stdoutStream(): DestinationStream {
-  const stream = pino.destination({ fd: 1, sync: true });
-  // A reader that went away must not take the sessions with it.
-  stream.on('error', () => {});
-  return stream;
+/** In the form of the other records. */
+export function describeLostRecords(count: number, at: number): string {
+  const record = {
+    level: 'warning',
+    time: isoTime(at),
+    msg: `${count} records are lost: nobody read them in time`,
+  };
+  return `${JSON.stringify(record)}\n`;
 }

@@ -10,7 +10,8 @@ import { SystemClock } from '../host/clock.ts';
 import { AgentError } from '../protocol/errors.ts';
 import { AGENT_VERSION } from '../protocol/version.ts';
 import { startAgent } from './agent.ts';
-import { makeAgentLog } from './event-log.ts';
+import { describeLostRecords, makeAgentLog } from './event-log.ts';
+import { RecordOutput } from './record-output.ts';
 
 const USAGE = `Usage: ib-agent [--config FILE]
 
@@ -27,6 +28,8 @@ Exit status: 0 stopped as asked, 1 failed to start, 2 wrong command line, 70 a d
 /** EX_SOFTWARE and EX_CONFIG of sysexits.h. */
 const DEFECT_STATUS = 70;
 const CONFIG_STATUS = 78;
+/** How long the end of the agent waits for a slow reader of its stdout. */
+const LAST_RECORDS_MS = 1_000;
 
 /**
  * What launchers may inherit: where programs are, and what a command that prints a credential commonly needs.
@@ -41,7 +44,6 @@ const INHERITED = [
   'XDG_CONFIG_HOME',
   'DBUS_SESSION_BUS_ADDRESS',
   'GNUPGHOME',
-  'CREDENTIALS_DIRECTORY',
 ];
 
 async function main(): Promise<number | null> {
@@ -58,32 +60,47 @@ async function main(): Promise<number | null> {
     return CONFIG_STATUS;
   }
   const clock = new SystemClock();
-  const log = makeAgentLog(config.agent.logLevel);
+  const output = new RecordOutput(1, {
+    clock,
+    describeLoss: (count) => describeLostRecords(count, clock.now()),
+  });
+  const log = makeAgentLog(config.agent.logLevel, output);
+  const exit = (status: number) => {
+    output.finish(LAST_RECORDS_MS);
+    process.exit(status);
+  };
   for (const name of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(name, (error) => {
       log.error({ err: error }, `a defect ended the agent (${name})`);
-      process.exit(DEFECT_STATUS);
+      exit(DEFECT_STATUS);
     });
   }
+  // Without a handler (or --disable-sigusr1) Node opens a debugger's port on it, where any local user can run code as us.
+  process.on('SIGUSR1', () => log.warn({}, 'SIGUSR1 means nothing to the agent'));
   const environment = Object.fromEntries(
     INHERITED.flatMap((name) => {
       const value = process.env[name];
       return value === undefined ? [] : [[name, value]];
     }),
   );
-  try {
-    const agent = await startAgent({ config, clock, log, uid: process.getuid?.() ?? 0, environment });
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.on(signal, () => {
-        agent.stop(signal).then(
-          () => process.exit(0),
-          (error: unknown) => {
-            log.error({ err: error }, 'the agent did not stop cleanly');
-            process.exit(DEFECT_STATUS);
-          },
-        );
-      });
+  const starting = startAgent({ config, clock, log, uid: process.getuid?.() ?? 0, environment });
+  const stop = async (signal: string) => {
+    // Of a start that failed main tells.
+    const agent = await starting.catch(() => null);
+    if (agent === null) return;
+    try {
+      await agent.stop(signal);
+      exit(0);
+    } catch (error) {
+      log.error({ err: error }, 'the agent did not stop cleanly');
+      exit(DEFECT_STATUS);
     }
+  };
+  // Before the first session is started; a signal during the start is obeyed after it.
+  // SIGHUP: the terminal is closed. Without a handler that would end the agent at once, and every session untidily.
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void stop(signal));
+  try {
+    await starting;
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
     printError(error);

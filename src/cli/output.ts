@@ -64,12 +64,12 @@ export class Output {
 
   /** One JSON value in one line. */
   jsonLine(value: unknown): void {
-    this.#context.stdout.write(`${JSON.stringify(value)}\n`);
+    this.#context.stdout.write(`${toJson(value)}\n`);
   }
 
   /** One JSON value, indented for reading. */
   jsonDocument(value: unknown): void {
-    this.#context.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+    this.#context.stdout.write(`${toJson(value, 2)}\n`);
   }
 
   note(text: string): void {
@@ -97,6 +97,17 @@ export class Output {
     if (this.json) this.jsonLine({ error: told });
     return told.exit;
   }
+}
+
+// What JSON leaves as it is and a terminal would obey: DEL, C1, line separators, bidi controls (see printable).
+const UNESCAPED = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+
+/** JSON of the same value, safe to look at: texts of gateways are not ours. */
+export function toJson(value: unknown, indent = 0): string {
+  return JSON.stringify(value, null, indent).replace(
+    UNESCAPED,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 function printableLines(text: string): string {

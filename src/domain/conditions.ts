@@ -17,11 +17,19 @@ type ConditionRow = {
 const DOWN = 'look at: ibctl logs';
 
 export const CONDITIONS = {
+  'api-foreign': {
+    severity: 'error',
+    impairs: true,
+    visibleAfterMs: 0,
+    dependsOn: [],
+    text: () => "another user's program has the API port: nothing it says is believed",
+    hint: 'find it with: ss -ltnp; end it, or give the session another api.port',
+  },
   'api-unreachable': {
     severity: 'error',
     impairs: true,
     visibleAfterMs: 3_000,
-    dependsOn: ['api-client-id-in-use'],
+    dependsOn: ['api-client-id-in-use', 'api-foreign'],
     text: (detail) => `the API port does not accept connections (${detail})`,
     hint: DOWN,
   },
@@ -46,6 +54,7 @@ export const CONDITIONS = {
     impairs: true,
     visibleAfterMs: 0,
     dependsOn: [
+      'api-foreign',
       'api-unreachable',
       'api-mute',
       'api-unresponsive',

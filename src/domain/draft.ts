@@ -38,6 +38,7 @@ const MAX_WARM_LAUNCHES_PER_HOUR = 6;
 /** The gateway closes its dialog itself at IBKR's limit; ours comes later, for when it does not. */
 const SECOND_FACTOR_GRACE_MS = 20_000;
 const HOUR_MS = 3_600_000;
+const MAX_COUNTED_LOGINS = 20;
 /** How long a session must be ready before earlier failures are forgotten. */
 const STABLE_AFTER_MS = 10 * 60_000;
 /** Of windows, settings and farms that one session tells about; the newest are kept. */
@@ -210,8 +211,11 @@ export class Draft {
   /** Counts a login that IBC makes by itself; a budget that was used up before it ends the session. */
   chargeForeignLogin(): void {
     if (this.run === null) return;
-    this.effects.push({ kind: 'charge', what: 'login', order: this.run.order });
-    const { blockedUntil } = this.ctx.budget;
+    const { blockedUntil, loginsLastHour } = this.ctx.budget;
+    // A gateway that repeats the line without end is being stopped already; more entries would only fill the disk.
+    if (loginsLastHour < MAX_COUNTED_LOGINS) {
+      this.effects.push({ kind: 'charge', what: 'login', order: this.run.order });
+    }
     if (blockedUntil === null || this.run.afterExit !== null) return;
     this.emitDeferred(blockedUntil, 'IBC logged in by itself and the budget is used up');
     this.stopThen({ kind: 'halt', reason: 'login-budget', detail: 'IBC logged in by itself once more' });

@@ -74,6 +74,8 @@ export type ApiFact =
   | { readonly kind: 'api-unresponsive'; readonly sinceMs: number }
   | { readonly kind: 'api-mute' }
   | { readonly kind: 'api-down'; readonly detail: string }
+  /** Another user's program answers on the API port; nothing it says was believed. */
+  | { readonly kind: 'api-foreign' }
   | { readonly kind: 'api-client-id-in-use' }
   /** `connected`: 1101, 1102; `lost`: 1100, 2110. `dataLost`: 1101 (subscriptions are gone). */
   | { readonly kind: 'broker'; readonly connected: boolean; readonly dataLost: boolean }

@@ -27,6 +27,8 @@ export type OperatorRefusal = {
 
 const MAX_LAUNCH_FAILURES = 5;
 const MAX_LOGIN_REFUSALS = 2;
+/** Of one JVM: after that many the budget has long ended it. */
+const MAX_TOLD_SUBMISSIONS = 10;
 const LONGEST_REMEMBERED_WAIT_MS = 24 * 3_600_000;
 
 /** States in which a JVM is alive and nothing decided to end it. */
@@ -162,6 +164,7 @@ export function reduce(state: SessionState, fact: Fact, ctx: Context): Step {
     case 'api-unresponsive':
     case 'api-mute':
     case 'api-down':
+    case 'api-foreign':
     case 'api-client-id-in-use':
     case 'broker':
     case 'farm':
@@ -499,7 +502,8 @@ function onGateway(d: Draft, fact: GatewayFact): void {
 function onSubmitted(d: Draft, run: Run): void {
   const submissions = run.submissions + 1;
   d.updateRun({ submissions });
-  d.emit({ event: 'login-submitted', fields: { IB_ATTEMPT: String(submissions) } });
+  if (submissions <= MAX_TOLD_SUBMISSIONS)
+    d.emit({ event: 'login-submitted', fields: { IB_ATTEMPT: String(submissions) } });
   // The first submission of a cold launch was charged with its order; any other is IBC's own.
   if (submissions > 1 || run.launch === 'warm') d.chargeForeignLogin();
   if (!isComingUp(d)) return;
@@ -644,7 +648,7 @@ function onApi(d: Draft, fact: ApiFact): void {
     case 'api-accounts':
       d.api = { ...d.api, accounts: fact.accounts, ok: fact.accounts.length > 0, checkedAt: now };
       // Only accounts show that the client id was accepted: the handshake comes before it is looked at.
-      for (const code of ['api-unresponsive', 'api-client-id-in-use'] as const) d.clear(code);
+      for (const code of ['api-unresponsive', 'api-client-id-in-use', 'api-foreign'] as const) d.clear(code);
       // A session that was proven on an earlier connection is not proven on one that names no account.
       if (proven && fact.accounts.length === 0)
         d.hold('api-unproven', d.api.problem ?? 'it names no account', true);
@@ -683,6 +687,10 @@ function onApi(d: Draft, fact: ApiFact): void {
       d.broker = NO_BROKER;
       for (const code of ['broker-disconnected', 'farm-down'] as const) d.clear(code);
       if (proven) d.hold('api-unreachable', fact.detail, true);
+      return;
+    case 'api-foreign':
+      d.api = { ...NO_API, ok: false, checkedAt: now, problem: "another user's program has the port" };
+      d.hold('api-foreign', '', true);
       return;
     case 'api-client-id-in-use':
       d.hold('api-client-id-in-use', '', true);

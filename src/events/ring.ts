@@ -55,8 +55,9 @@ export class Ring<T> {
   }
 
   #dropOldest(): void {
-    const [oldest] = this.#items.splice(this.#start, 1, undefined);
-    this.#weight -= this.#limit?.of(oldest as T) ?? 0;
+    const oldest = this.#items[this.#start] as T;
+    this.#items[this.#start] = undefined;
+    this.#weight -= this.#limit?.of(oldest) ?? 0;
     this.#start += 1;
     this.#dropped += 1;
     if (this.#start < this.#capacity) return;

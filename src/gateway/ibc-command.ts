@@ -2,6 +2,7 @@
 
 import { connect } from 'node:net';
 import type { Clock } from '../host/clock.ts';
+import { maskAccounts } from '../protocol/mask.ts';
 
 export type IbcCommand = 'STOP' | 'RESTART';
 export type IbcReply = { readonly kind: 'OK' | 'ERROR' | 'INFO'; readonly text: string };
@@ -19,6 +20,7 @@ export type IbcCommandOutcome = {
 
 /** All of IBC's replies to a command are far shorter; more is no command server. */
 const LONGEST_TALK = 64 * 1024;
+const LONGEST_TEXT = 500;
 
 /**
  * Sends one command to the command server on 127.0.0.1 and reads until the server closes or the deadline passes. Never rejects.
@@ -71,9 +73,14 @@ function readReplies(talk: string): IbcReply[] {
     const match = /^(OK|ERROR|INFO)(?: (.*))?$/.exec(line.trimEnd());
     if (match === null) continue;
     const [, kind, text = ''] = match;
-    if (kind === 'OK' || kind === 'ERROR' || kind === 'INFO') replies.push({ kind, text });
+    if (kind === 'OK' || kind === 'ERROR' || kind === 'INFO') replies.push({ kind, text: shorten(text) });
   }
   return replies;
+}
+
+/** Any local program may have taken the port, and what it says goes into events. */
+function shorten(text: string): string {
+  return maskAccounts(text).slice(0, LONGEST_TEXT);
 }
 
 function judge(connected: boolean, replies: readonly IbcReply[]): IbcCommandOutcome['outcome'] {

@@ -84,8 +84,8 @@ function toSeconds(milliseconds: number): number {
 }
 
 function checkCredential(what: string, value: string): string {
-  const hint = 'Correct it with: ibctl credentials set';
-  if (value === '') throw new LaunchError('credential-invalid', `The ${what} is empty.`, hint);
+  const hint = `Correct it where the session's credentials come from (its key \`credentials\`)`;
+  if (value === '') throw new LaunchError('credential-invalid', `The ${what} is empty.`, `${hint}.`);
   if (value.charCodeAt(0) <= 0x20 || value.charCodeAt(value.length - 1) <= 0x20) {
     throw new LaunchError(
       'credential-invalid',

@@ -2,6 +2,7 @@
 
 import { connect, type Socket } from 'node:net';
 import type { Clock, Timer } from '../host/clock.ts';
+import { ownerOfLoopbackServer, type TcpOwner } from '../host/tcp-owner.ts';
 import {
   encodeCurrentTimeRequest,
   encodeHello,
@@ -16,9 +17,17 @@ import {
 
 /**
  * Why a connection that stood was given up: `ended` by the server, `reset` by it or by the system, `mute` (no handshake),
- * `garbage` (no TWS API), `unsupported-version`, `unresponsive` (no answers any more).
+ * `garbage` (no TWS API), `unsupported-version`, `unresponsive` (no answers any more), `foreign` (another user's program is on the port:
+ * loopback belongs to everybody, and what it says of the session proves nothing).
  */
-export type TwsCloseReason = 'ended' | 'reset' | 'mute' | 'garbage' | 'unsupported-version' | 'unresponsive';
+export type TwsCloseReason =
+  | 'ended'
+  | 'reset'
+  | 'mute'
+  | 'garbage'
+  | 'unsupported-version'
+  | 'unresponsive'
+  | 'foreign';
 
 /** What the connection shows, in the order it happens. */
 export type TwsObservation =
@@ -48,6 +57,10 @@ export type TwsApiOptions = {
   readonly observe: (observation: TwsObservation) => void;
   /** Milliseconds until the next attempt, asked after each end; `failures` counts attempts since the last accounts, from 1. */
   readonly reconnectDelayMs: (failures: number) => number;
+  /** The user that the gateway runs as, by default ours. A server of another user, unless root, is not believed. */
+  readonly serverUid?: number;
+  /** By default asks the kernel. */
+  readonly readOwner?: (localPort: number, port: number) => TcpOwner;
   /** From the attempt until TCP stands. A full backlog drops attempts in silence. */
   readonly connectTimeoutMs?: number;
   /** From TCP until the server's version. */
@@ -219,6 +232,12 @@ class Connection {
       this.#end('garbage');
       return;
     }
+    // Now that the server has spoken it has accepted, and the kernel knows whose it is.
+    const distrust = this.#findDistrust();
+    if (distrust !== null) {
+      this.#end(distrust);
+      return;
+    }
     if (!isReadableVersion(handshake.serverVersion)) {
       this.#end('unsupported-version');
       return;
@@ -233,6 +252,17 @@ class Connection {
     });
     this.#socket?.write(encodeStartApi(clientId));
     this.#tell({ kind: 'handshake', ...handshake });
+  }
+
+  /** Why the server is not to be believed; null when it is the gateway's user's or the kernel's table cannot be had. */
+  #findDistrust(): TwsCloseReason | null {
+    const { port, readOwner = ownerOfLoopbackServer, serverUid = process.getuid?.() } = this.#options;
+    const localPort = this.#socket?.localPort;
+    if (localPort === undefined) return 'reset';
+    const owner = readOwner(localPort, port);
+    if (owner.kind === 'gone') return 'reset';
+    if (owner.kind === 'unknown' || owner.uid === 0 || owner.uid === serverUid) return null;
+    return 'foreign';
   }
 
   #onMessage(fields: readonly string[], serverVersion: number): void {

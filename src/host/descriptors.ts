@@ -1,6 +1,6 @@
-// Owns the blocking mode of inherited file descriptors: what a program that is exec'ed must not find switched off.
+// Owns the blocking mode of inherited file descriptors: what a program that is exec'ed must not find switched off, and a daemon not on.
 
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { loadNativeLibrary } from './ffi.ts';
 
 // fcntl(2); the numbers are those of Linux on x86-64 and arm64.
@@ -14,7 +14,22 @@ const O_NONBLOCK = 0o4000;
 export function makeBlocking(descriptor: number): boolean {
   const flags = readFlags(descriptor);
   if (flags === null || (flags & O_NONBLOCK) === 0) return true;
-  return reopen(descriptor) || clearFlag(descriptor, flags & ~O_NONBLOCK);
+  return reopen(descriptor) || setFlags(descriptor, flags & ~O_NONBLOCK);
+}
+
+/**
+ * A descriptor for writing to the same file, whose writes fail with EAGAIN instead of waiting for a reader. A pipe, file or terminal is opened
+ * anew for it, as the shell that started us shares the open file; a socket is changed for all. What can be neither is given back as it is.
+ */
+export function withoutBlocking(descriptor: number): number {
+  const { O_WRONLY, O_APPEND, O_NOCTTY } = constants;
+  try {
+    return openSync(`/proc/self/fd/${descriptor}`, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK);
+  } catch {
+    const flags = readFlags(descriptor);
+    if (flags !== null && isSocket(descriptor)) setFlags(descriptor, flags | O_NONBLOCK);
+    return descriptor;
+  }
 }
 
 /** The flags of open(2) as the kernel has them now; null for a descriptor that is not open. */
@@ -42,7 +57,11 @@ function reopen(descriptor: number): boolean {
   return true;
 }
 
-function clearFlag(descriptor: number, flags: number): boolean {
+function isSocket(descriptor: number): boolean {
+  return fstatSync(descriptor).isSocket();
+}
+
+function setFlags(descriptor: number, flags: number): boolean {
   try {
     const fcntl = loadNativeLibrary('libc.so.6')?.func('int fcntl(int fd, int command, ...)');
     return fcntl?.(descriptor, F_SETFL, 'int', flags) === 0;

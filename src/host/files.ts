@@ -10,8 +10,10 @@ import { dirname } from 'node:path';
 export function writeFileAtomic(path: string, content: string | Uint8Array, mode: number): void {
   const temporary = `${path}.${process.pid}.tmp`;
   const bytes = typeof content === 'string' ? Buffer.from(content, 'utf8') : content;
+  // Left by a process of the same number that was killed; its mode may forbid writing, or allow others to read.
+  rmSync(temporary, { force: true });
   try {
-    const file = openSync(temporary, 'w', 0o600);
+    const file = openSync(temporary, 'wx', 0o600);
     try {
       let written = 0;
       while (written < bytes.length) written += writeSync(file, bytes, written);

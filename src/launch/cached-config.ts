@@ -1,13 +1,14 @@
 // Owns the launchers' shortcut to the configuration: what was checked once is not checked again while the file is the same.
 
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Config } from '../config/types.ts';
 import { writeFileAtomic } from '../host/files.ts';
 import { AGENT_VERSION } from '../protocol/version.ts';
 
 const CACHE_FILE = 'checked-config.json';
+const WRITABLE_BY_OTHERS = 0o022;
 
 /**
  * The configuration, as loadConfig gives it and with its errors. Reading YAML and the schema takes three times as long as all
@@ -44,10 +45,22 @@ function keyOf(path: string): string | null {
 
 function readCache(cache: string, key: string): Config | null {
   try {
-    const value = JSON.parse(readFileSync(cache, 'utf8')) as { key?: unknown; config?: Config };
+    const value = JSON.parse(readOwnFile(cache)) as { key?: unknown; config?: Config };
     return value.key === key && value.config !== undefined ? value.config : null;
   } catch {
     return null;
+  }
+}
+
+/** What is kept is not checked again, and names programs to run: another user must not have written it. Throws otherwise. */
+function readOwnFile(path: string): string {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const { uid, mode } = fstatSync(file);
+    if (uid !== process.geteuid?.() || (mode & WRITABLE_BY_OTHERS) !== 0) throw new Error('not ours alone');
+    return readFileSync(file, 'utf8');
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -7,6 +7,7 @@ import { DEFAULT_ROOTS } from '../config/paths.ts';
 import { LaunchError } from '../gateway/launch-error.ts';
 import { formatLaunchFailure, LAUNCH_FAILED_STATUS } from '../gateway/launch-records.ts';
 import { SystemClock } from '../host/clock.ts';
+import { forbidCoreDumps } from '../host/core-dumps.ts';
 import { runSync } from '../host/exec-sync.ts';
 import { errorCode } from '../host/files.ts';
 import { peerCredentials } from '../host/peercred.ts';
@@ -52,6 +53,8 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function runSession(name: string, configFile: string): Promise<number> {
+  // Before a password is in this memory, and for the JVM's.
+  if (!forbidCoreDumps()) warn('core dumps could not be switched off; one would hold the password');
   try {
     const config = await loadCachedConfig(configFile, process.env['STATE_DIRECTORY']);
     const uid = process.getuid?.() ?? 0;
@@ -70,7 +73,7 @@ async function runSession(name: string, configFile: string): Promise<number> {
         clock: new SystemClock(),
         uid,
       },
-      (sentence) => writeOut(2, `ib-session: warning: ${sentence}\n`),
+      warn,
     );
     try {
       becomeProgram(program);
@@ -98,12 +101,16 @@ async function runAfter(name: string, args: LauncherArguments & { kind: 'run' })
     roots = config.agent;
     settingsDir = findSession(config, name).settingsDir;
   } catch (error) {
-    writeOut(2, `ib-session: warning: ${toLaunchFailure(error).message}\n`);
+    warn(toLaunchFailure(error).message);
   }
   const ending = readEnding(args, process.env);
   const record = gatherAfter({ session: name, roots, settingsDir, ending, now: new SystemClock().now() });
   writeOut(1, `${JSON.stringify(record)}\n`);
   return 0;
+}
+
+function warn(sentence: string): void {
+  writeOut(2, `ib-session: warning: ${sentence}\n`);
 }
 
 function refuse(message: string): number {

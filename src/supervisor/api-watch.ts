@@ -76,6 +76,7 @@ function factOf(observation: TwsObservation): ApiFact | null {
     case 'unreachable':
       return { kind: 'api-down', detail: observation.code };
     case 'closed':
+      if (observation.reason === 'foreign') return { kind: 'api-foreign' };
       // Those two were told when they were found out; the close that follows says nothing new.
       return observation.reason === 'mute' || observation.reason === 'unresponsive'
         ? null

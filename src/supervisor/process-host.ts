@@ -1,6 +1,6 @@
 // Owns a session's processes where there is no systemd: launchers run as children, end in order, and leave no orphan.
 
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { sessionPaths } from '../config/paths.ts';
 import type { SessionConfig } from '../config/types.ts';
@@ -106,12 +106,13 @@ export class ProcessHost implements SessionHost {
   }
 
   async reapLeftovers(): Promise<void> {
-    const record = this.#launchRecord();
-    if (record === null) return;
     const { paths, config, clock, listener } = this.#parts;
+    const record = this.#launchRecord();
+    // A launcher that was ended while it waited for the display has left the credentials, but no record.
+    if (record === null && !existsSync(paths.configIni)) return;
     // The pid may be another process's by now; only a JVM of this session was started with this file.
-    const runs = () => commandLineOf(record.pid)?.includes(paths.configIni) === true;
-    if (runs()) {
+    const runs = () => record !== null && commandLineOf(record.pid)?.includes(paths.configIni) === true;
+    if (record !== null && runs()) {
       const text = `a gateway of an earlier agent still runs (pid ${record.pid}): it is ended first`;
       listener({ kind: 'line', source: 'session', stream: 'stderr', text });
       for (const signal of ['SIGTERM', 'SIGKILL'] as const) {

@@ -350,7 +350,10 @@ export function rulesOf(config: SessionConfig): SessionRules {
   };
 }
 
-/** Only a display that is not there yet may come by itself; everything else needs a person. */
+/** A display that is not there yet may come by itself, and a clock that was set expires one order; everything else needs a person. */
 function problemOf(failure: LaunchFailure): LaunchProblem {
-  return { ...failure, temporary: failure.code === 'display-unreachable' };
+  return {
+    ...failure,
+    temporary: failure.code === 'display-unreachable' || failure.code === 'order-expired',
+  };
 }

@@ -54,6 +54,7 @@ describe('a condition', () => {
   it('that a window or a setting causes does not impair trading; a lost API, broker or farm does', () => {
     const impairing = CODES.filter((code) => impairs(held(code)));
     assert.deepEqual(impairing, [
+      'api-foreign',
       'api-unreachable',
       'api-mute',
       'api-unresponsive',

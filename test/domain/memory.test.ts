@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { visibleConditions } from '../../src/domain/conditions.ts';
 import { memoryOf, NO_MEMORY, parseMemory, type SessionMemory } from '../../src/domain/memory.ts';
 import { refuseOperator } from '../../src/domain/reducer.ts';
 import { EXIT, PROVEN, PUSH, readyScene, Scene, UP } from './session-scene.ts';
@@ -177,6 +178,27 @@ describe('the rules that are not about memory alone', () => {
     scene.pass(5_000);
     scene.take(...PROVEN);
     assert.equal(scene.phase, 'ready');
+  });
+
+  it('a stranger on the API port is told as such, and its going as recovery', () => {
+    const scene = readyScene();
+    scene.take({ kind: 'api-down', detail: 'ended' }, { kind: 'api-foreign' });
+    scene.pass(10_000);
+    assert.equal(scene.phase, 'degraded');
+    assert.deepEqual(
+      visibleConditions(scene.state.conditions, scene.now).map((condition) => condition.code),
+      ['api-foreign'],
+    );
+    scene.take(...PROVEN);
+    assert.equal(scene.phase, 'ready');
+  });
+
+  it('a line repeated without end is counted to an end', () => {
+    const scene = readyScene();
+    for (let line = 0; line < 500; line += 1) scene.take({ kind: 'login-submitted', number: line });
+    assert.ok(scene.ledger.entries.length <= 20, `${scene.ledger.entries.length} entries`);
+    assert.ok(scene.eventNames().filter((name) => name === 'login-submitted').length <= 10);
+    assert.equal(scene.phase, 'stopping');
   });
 
   it('a warm restart whose token is refused is told as failed', () => {

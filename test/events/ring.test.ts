@@ -22,6 +22,24 @@ describe('a ring', () => {
     }
   });
 
+  it('keeps no more than its weight allows, but always the newest', () => {
+    const ring = new Ring<string>(3, { of: (text) => text.length, most: 10 });
+    const kept = (text: string) => {
+      ring.push(text);
+      return ring.items().join(' ');
+    };
+    assert.equal(kept('aaaa'), 'aaaa');
+    assert.equal(kept('bbbb'), 'aaaa bbbb');
+    assert.equal(kept('cc'), 'aaaa bbbb cc');
+    assert.equal(kept('dddd'), 'bbbb cc dddd');
+    assert.equal(kept('eeeee'), 'dddd eeeee');
+    assert.equal(kept('f'.repeat(50)), 'f'.repeat(50));
+    assert.equal(kept('g'), 'g');
+    assert.equal(ring.dropped, 6);
+    for (let round = 0; round < 1000; round += 1) ring.push('hhh');
+    assert.deepEqual([ring.items(), ring.dropped], [['hhh', 'hhh', 'hhh'], 1004]);
+  });
+
   it('gives a copy: what is done to it does not reach the ring', () => {
     const ring = filled(3, 2);
     ring.items().push(99);

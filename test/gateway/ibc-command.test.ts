@@ -227,4 +227,11 @@ describe('servers that misbehave', () => {
     assert.deepEqual(outcome, { outcome: 'no-reply', replies: [], closed: false });
     assert.ok(performance.now() - before < DEADLINE_MS / 2);
   });
+
+  it('takes little of a long answer, and no account id: whoever has the port may have written it', async () => {
+    const port = await listen((socket) => socket.end(`ERROR U1234567 ${'x'.repeat(10_000)}\n`));
+    const { replies } = await sendIbcCommand(port, 'STOP', { deadlineMs: DEADLINE_MS, clock });
+    assert.equal(replies[0]?.text.length, 500);
+    assert.match(replies[0]?.text ?? '', /^U\*\*\*67 x+$/);
+  });
 });

@@ -308,6 +308,39 @@ describe('failures that look alike from outside', () => {
     assert.deepEqual(watcher.seen, [{ kind: 'connected' }, { kind: 'closed', reason: 'garbage' }]);
   });
 
+  it('a server of another user is not believed, whatever it says', async () => {
+    const tws = await fakeTws();
+    const ours = process.getuid?.() ?? 0;
+    const asked: number[] = [];
+    const { watcher } = startClient(tws.port, {
+      serverUid: ours,
+      readOwner: (localPort, port) => {
+        asked.push(localPort, port);
+        return { kind: 'uid', uid: ours + 1 };
+      },
+    });
+    await watcher.untilKind('closed');
+    assert.deepEqual(watcher.seen, [{ kind: 'connected' }, { kind: 'closed', reason: 'foreign' }]);
+    assert.ok((asked[0] ?? 0) > 0);
+    assert.equal(asked[1], tws.port);
+    assert.deepEqual(tws.received, [], 'it is not even told our client id');
+  });
+
+  it('a server that spoke and has gone is not believed', async () => {
+    const tws = await fakeTws();
+    const { watcher } = startClient(tws.port, { readOwner: () => ({ kind: 'gone' }) });
+    await watcher.untilKind('closed');
+    assert.deepEqual(watcher.seen, [{ kind: 'connected' }, { kind: 'closed', reason: 'reset' }]);
+  });
+
+  it('root, our own user, and one that the kernel does not tell are believed', async () => {
+    const tws = await fakeTws();
+    for (const owner of [{ kind: 'uid', uid: 0 }, { kind: 'uid', uid: 1234 }, { kind: 'unknown' }] as const) {
+      const { watcher } = startClient(tws.port, { serverUid: 1234, readOwner: () => owner });
+      await watcher.untilKind('handshake');
+    }
+  });
+
   it('garbage in place of the handshake ends it, whatever follows in the same read', async () => {
     const tws = await fakeTws({ mode: 'mute' });
     const clock = new CountingClock();

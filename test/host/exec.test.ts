@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { SystemClock } from '../../src/host/clock.ts';
-import { LONGEST_LINE, type OutputStream, run, spawnChild } from '../../src/host/exec.ts';
+import { type OutputStream, run, spawnChild } from '../../src/host/exec.ts';
 import { runSync } from '../../src/host/exec-sync.ts';
+import { LONGEST_LINE } from '../../src/host/lines.ts';
 
 const env = { PATH: '/usr/bin:/bin' };
 const clock = new SystemClock();

@@ -1,7 +1,17 @@
 // Checks durable file writes: all or nothing, with the exact mode, leaving nothing behind.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -37,6 +47,17 @@ describe('an atomic write', () => {
     assert.ok(readFileSync(path).equals(bytes));
     writeFileAtomic(path, '', 0o600);
     assert.equal(statSync(path).size, 0);
+  });
+
+  it('does not write through what stands at the place of its temporary file', () => {
+    const path = join(directory, 'file');
+    const other = join(directory, 'other');
+    writeFileSync(other, 'theirs');
+    symlinkSync(other, `${path}.${process.pid}.tmp`);
+    writeFileAtomic(path, 'ours', 0o600);
+    assert.equal(readFileSync(other, 'utf8'), 'theirs');
+    assert.ok(lstatSync(path).isFile());
+    assert.deepEqual(readdirSync(directory).sort(), ['file', 'other']);
   });
 
   it('gives exactly the mode it was asked for, whatever the umask and the file before', () => {

@@ -1,7 +1,17 @@
 // Checks that a launcher never works with another configuration than the one that stands in the file.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -73,6 +83,20 @@ test('the kept configuration is really used, and a damaged one is not', async ()
     writeFileSync(path, damaged);
     assert.deepEqual(await loadCachedConfig(file, state), fresh);
   }
+});
+
+test('one that another user may have written is not used', async () => {
+  const fresh = await loadCachedConfig(file, state);
+  const path = cacheFile();
+  const forged = JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), config: { marker: true } });
+  writeFileSync(path, forged);
+  chmodSync(path, 0o666);
+  assert.deepEqual(await loadCachedConfig(file, state), fresh);
+  rmSync(path);
+  const elsewhere = join(root, 'elsewhere');
+  writeFileSync(elsewhere, forged);
+  symlinkSync(elsewhere, path);
+  assert.deepEqual(await loadCachedConfig(file, state), fresh);
 });
 
 test('without a directory to keep it in, everything is read each time', async () => {

@@ -79,6 +79,14 @@ test('a process that got the pid since is left alone', async () => {
   assert.equal(isAlive(pid), true);
 });
 
+test('credentials that a launcher left without a record are cleaned up', async () => {
+  const { configIni } = pathsOf(root);
+  mkdirSync(dirname(configIni), { recursive: true });
+  writeFileSync(configIni, 'IbPassword=x');
+  await host().reapLeftovers();
+  assert.equal(readFileSync(join(root, 'called'), 'utf8'), 'after live --signal SIGKILL\n');
+});
+
 test('where nothing was left nothing is run', async () => {
   await host().reapLeftovers();
   assert.deepEqual(seen, []);
