@@ -6,8 +6,14 @@ set -eu
 missing=''
 note() { missing="$missing $1"; }
 
-# The Node binary itself links against libatomic, which a minimal Debian does not have.
-node --version >/dev/null 2>&1 || note libatomic1
+# By its own path: npm before 11.6 leaves no node_modules/.bin/node behind.
+pinned=$(find node_modules/node-linux-*/bin/node 2>/dev/null | head -n 1)
+if [ -z "$pinned" ]; then
+  echo "The pinned Node is not installed: run npm ci first (x86-64 or arm64 Linux with glibc), in the root of the checkout." >&2
+  exit 1
+fi
+# It links against libatomic, which a minimal Debian does not have.
+"$pinned" --version >/dev/null 2>&1 || note libatomic1
 command -v Xvfb >/dev/null 2>&1 || note xvfb
 if command -v javac >/dev/null 2>&1; then
   java_home=$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")
@@ -32,7 +38,13 @@ if ! command -v apt-get >/dev/null 2>&1; then
   echo "These are needed (Debian's package names):$missing. Install them with your package manager." >&2
   exit 1
 fi
-echo "Installing:$missing" >&2
-apt-get update -qq >&2
+echo "Installing:$missing (this takes a minute or two)" >&2
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 # shellcheck disable=SC2086 # one word a package
-DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
+if ! { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } \
+  >"$log" 2>&1; then
+  cat "$log" >&2
+  echo "apt-get failed, see above. These packages are needed:$missing" >&2
+  exit 1
+fi

@@ -18,7 +18,7 @@ const TIERS = {
       2,
     ),
   ],
-  build: () => [['node', 'build.ts']],
+  build: () => [[process.execPath, 'build.ts']],
   // One file at a time: each of these starts JVMs, and two cores are little for that.
   integration: () => [testCommand(globSync(INTEGRATION), 1)],
   real: () => [testCommand(globSync('test/real/**/*.test.ts'), 1)],
@@ -31,7 +31,7 @@ const DEFAULT: readonly Tier[] = ['check', 'unit', 'build', 'integration'];
 function testCommand(files: readonly string[], concurrency: number): string[] {
   if (files.length === 0) throw new Error('no test file was found: run this from the root of the checkout');
   return [
-    'node',
+    process.execPath,
     '--test',
     `--test-concurrency=${concurrency}`,
     '--test-reporter=spec',
