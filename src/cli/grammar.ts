@@ -112,13 +112,14 @@ const ORDER_OPTIONS: readonly OptionSpec[] = [
 ];
 
 const ORDER_DETAILS = [
-  'One line for each state, with the time since the command started; while a second factor is pending, the time left.',
+  'One line for each state, with the time since the command started; while a second factor is pending or a restart is coming, the time left.',
   'Ctrl-C stops watching, not the session. With --json: one object a line, {"progress": {...}}, at the end {"outcome": {...}}.',
 ];
 
 const UP_EXITS = {
   [EXIT.ok]: 'the session is ready (with --no-wait: the order is accepted)',
-  [EXIT.failed]: 'the session went down or backs off',
+  [EXIT.failed]:
+    'the session went down or backs off; 6 when it does so because nobody answered the second factor',
 } as const;
 
 /** Examples of `ibctl --help`. */

@@ -3,6 +3,7 @@
 import { AgentError, ERROR_CODES, type ErrorCode, EXIT, type ExitCode } from '../protocol/errors.ts';
 import type { CliContext } from './context.ts';
 import { printable } from './table.ts';
+import { formatDuration, formatTime, fromWire } from './time-text.ts';
 
 const SGR = {
   bold: [1, 22],
@@ -90,10 +91,19 @@ export class Output {
     return this.#colour && this.#context.stderr.isTty ? coloured(style, text) : text;
   }
 
+  /** When the login budget allows what it refused now; empty for other failures. */
+  #untilText(data: AgentError['data']): string {
+    const until = data?.['blockedUntil'];
+    const at = typeof until === 'string' ? fromWire(until) : Number.NaN;
+    const now = this.#context.clock.now();
+    if (Number.isNaN(at) || at <= now) return '';
+    return `; the next login is allowed in ${formatDuration(at - now)} (${formatTime(at)})`;
+  }
+
   /** Tells a failure to people on stderr and, with --json, to programs on stdout. Returns the exit code. */
   failure(error: unknown): ExitCode {
     const told = describeFailure(error);
-    this.error(told.message, told.hint);
+    this.error(`${told.message}${this.#untilText(told.data)}`, told.hint);
     if (this.json) this.jsonLine({ error: told });
     return told.exit;
   }

@@ -1,10 +1,18 @@
-// Owns how a session on its way is shown: a line for each step, on a terminal with the time left of a second factor running.
+// Owns how a session on its way is shown: a line for each step, on a terminal with the time left, of a second factor or until a
+// restart, running.
 
 import type { Clock, Timer } from '../host/clock.ts';
 import type { Progress } from '../protocol/methods.ts';
 import type { Output } from './output.ts';
-import { conditionText, paintState, progressText } from './status-text.ts';
-import { printable, truncate } from './table.ts';
+import {
+  conditionText,
+  isRestartComing,
+  paintState,
+  progressText,
+  secondFactorHint,
+  untoldConditions,
+} from './status-text.ts';
+import { printable, truncate, wrap } from './table.ts';
 import { formatElapsed } from './time-text.ts';
 
 const REDRAW_MS = 1_000;
@@ -31,7 +39,9 @@ export class TextProgress implements ProgressView {
   readonly #startedAt: number;
   readonly #told = new Set<string>();
   #key = '';
-  #live: { readonly timer: Timer } | null = null;
+  /** Milliseconds after the creation at which the line of #key was shown first. */
+  #shownAt = 0;
+  #live: Timer | null = null;
 
   constructor(output: Output, clock: Clock) {
     this.#output = output;
@@ -40,40 +50,73 @@ export class TextProgress implements ProgressView {
   }
 
   show(progress: Progress): void {
-    const { state, since, reason, secondFactor, next, conditions } = progress;
-    const key = JSON.stringify([state, since, reason, secondFactor?.method, secondFactor?.attempt, next?.at]);
-    if (key !== this.#key) {
-      this.#key = key;
-      this.end();
-      const shownAt = this.#clock.monotonicMs() - this.#startedAt;
-      if (secondFactor !== null && this.#output.isTty) this.#countDown(progress, shownAt);
-      else this.#output.line(this.#lineOf(progress, shownAt));
-    }
-    for (const condition of conditions) {
-      const name = `${condition.code} ${condition.since} ${condition.text}`;
-      if (this.#told.has(name)) continue;
-      this.#told.add(name);
-      this.end();
-      this.#output.line(`${INDENT}${printable(conditionText(condition, this.#clock.now()))}`);
-      if (condition.hint !== '') this.#output.line(`${INDENT}hint: ${printable(condition.hint)}`);
-    }
+    const news = this.#news(progress);
+    const key = keyOf(progress);
+    const isNew = key !== this.#key;
+    if (!isNew && news.length === 0) return;
+    if (isNew) this.#shownAt = this.#clock.monotonicMs() - this.#startedAt;
+    this.#key = key;
+    const runs = this.#output.isTty && (progress.secondFactor !== null || isRestartComing(progress));
+    // A line that runs has to be the last one, so what there is to say about it goes before it.
+    if (isNew) this.end();
+    else this.#erase();
+    if (isNew && !runs) this.#output.line(this.#lineOf(progress));
+    for (const text of news) for (const line of this.#fit(text)) this.#output.line(line);
+    if (runs) this.#countDown(progress);
   }
 
   end(): void {
     if (this.#live === null) return;
-    this.#live.timer.cancel();
+    this.#live.cancel();
     this.#live = null;
     this.#output.text('\n');
   }
 
+  /** Takes a line that runs away again, to write it anew below. */
+  #erase(): void {
+    if (this.#live === null) return;
+    this.#live.cancel();
+    this.#live = null;
+    this.#output.text('\r\u001b[K');
+  }
+
+  /** Whole lines for pipes, so that they can be searched. */
+  #fit(text: string): readonly string[] {
+    const clean = printable(text);
+    return this.#output.isTty
+      ? wrap(clean, this.#output.columns - 1, INDENT, `${INDENT}  `)
+      : [`${INDENT}${clean}`];
+  }
+
+  /** Lines about conditions and second factors that were not told yet. */
+  #news(progress: Progress): string[] {
+    const lines: string[] = [];
+    const tell = (name: string, ...texts: readonly string[]) => {
+      if (this.#told.has(name)) return;
+      this.#told.add(name);
+      lines.push(...texts.filter((text) => text !== ''));
+    };
+    const { secondFactor } = progress;
+    if (secondFactor !== null) {
+      const { method, attempt } = secondFactor;
+      tell(`second factor ${method} ${attempt}`, `hint: ${secondFactorHint(secondFactor)}`);
+    }
+    for (const condition of untoldConditions(progress)) {
+      const hint = condition.hint === '' ? '' : `hint: ${condition.hint}`;
+      const name = `${condition.code} ${condition.since} ${condition.text}`;
+      tell(name, conditionText(condition, this.#clock.now()), hint);
+    }
+    return lines;
+  }
+
   /** Rewrites its line every second; the process stays alive through the connection, not through this timer. */
-  #countDown(progress: Progress, shownAt: number): void {
-    const draw = () => this.#output.text(`\r\u001b[K${this.#lineOf(progress, shownAt)}`);
-    this.#live = { timer: this.#clock.every(REDRAW_MS, draw) };
+  #countDown(progress: Progress): void {
+    const draw = () => this.#output.text(`\r\u001b[K${this.#lineOf(progress)}`);
+    this.#live = this.#clock.every(REDRAW_MS, draw);
     draw();
   }
 
-  #lineOf(progress: Progress, shownAt: number): string {
+  #lineOf(progress: Progress): string {
     const text = progressText(progress, this.#clock.now());
     // A line that wraps could not be rewritten in place.
     const cut = this.#output.isTty ? truncate(text, this.#output.columns - INDENT.length - 1) : text;
@@ -81,6 +124,13 @@ export class TextProgress implements ProgressView {
     const painted = cut.startsWith(state)
       ? paintState(this.#output.paint, state, state) + cut.slice(state.length)
       : cut;
-    return `${formatElapsed(shownAt)}  ${painted}`;
+    return `${formatElapsed(this.#shownAt)}  ${painted}`;
   }
+}
+
+/** What makes a line of its own: whatever {@link progressText} says but the time left. */
+function keyOf(progress: Progress): string {
+  const { state, reason, secondFactor, next } = progress;
+  const awaited = state === 'backing-off' || isRestartComing(progress) ? next?.at : undefined;
+  return JSON.stringify([state, reason, secondFactor?.method, secondFactor?.attempt, awaited]);
 }

@@ -50,11 +50,34 @@ export function paintState(paint: Paint, state: SessionStateName, text: string):
   return paint(STATE_STYLES[state] ?? 'cyan', text);
 }
 
-/** `IB Key, attempt 1, 2m 19s left (until 09:03:00)`. */
+/** `2m 19s left (until 09:03:00), IB Key, attempt 1`: a narrow terminal cuts the end off, not the time. */
 export function secondFactorText(pending: SecondFactor, now: number): string {
   const deadline = fromWire(pending.deadline);
   const left = deadline > now ? `${formatDuration(deadline - now)} left` : 'time is up';
-  return `${METHOD_NAMES[pending.method] ?? pending.method}, attempt ${pending.attempt}, ${left} (until ${formatTime(deadline)})`;
+  return `${left} (until ${formatTime(deadline)}), ${METHOD_NAMES[pending.method] ?? pending.method}, attempt ${pending.attempt}`;
+}
+
+/** What a person does about a second factor, without the time: that stands beside it, and runs. */
+const SECOND_FACTOR_HINTS: Readonly<Record<SecondFactorMethod, string>> = {
+  'ib-key': 'approve the notification of IBKR Mobile on the phone',
+  code: "type the code into the gateway's window",
+  'device-choice': 'the gateway asks which device to use: set secondFactor.device in the configuration',
+  unknown: "answer IBKR's second factor",
+};
+
+export function secondFactorHint({ method }: SecondFactor): string {
+  return SECOND_FACTOR_HINTS[method] ?? SECOND_FACTOR_HINTS.unknown;
+}
+
+/** The conditions without the one that a pending second factor tells already. */
+export function untoldConditions(session: {
+  readonly secondFactor: SecondFactor | null;
+  readonly conditions: readonly Condition[];
+}): readonly Condition[] {
+  const { secondFactor, conditions } = session;
+  return secondFactor === null
+    ? conditions
+    : conditions.filter(({ code }) => code !== 'second-factor-pending');
 }
 
 const NEXT_NAMES: Readonly<Record<NextStep['kind'], string>> = {
@@ -202,8 +225,7 @@ function sessionDetails(session: SessionStatus, layout: Layout, nextIsInTable: b
   };
   if (session.secondFactor !== null) {
     add(`second factor: ${secondFactorText(session.secondFactor, layout.now)}`, 'yellow');
-    if (session.secondFactor.method === 'ib-key')
-      hint('approve the notification of IBKR Mobile on the phone');
+    hint(secondFactorHint(session.secondFactor));
   }
   const stuck = session.state === 'halted' || session.state === 'backing-off';
   if (stuck) {
@@ -219,7 +241,7 @@ function sessionDetails(session: SessionStatus, layout: Layout, nextIsInTable: b
       'yellow',
     );
   }
-  for (const condition of session.conditions) {
+  for (const condition of untoldConditions(session)) {
     add(conditionText(condition, layout.now), SEVERITY_STYLES[condition.severity]);
     hint(condition.hint);
   }
@@ -236,9 +258,11 @@ function paintHead(line: string, style: Style, paint: Paint): string {
   return `  ${paint(style, line.slice(2, at))}${line.slice(at)}`;
 }
 
-/** `warning farm-down for 4m 2s: data farm usfarm is down`. */
+/** `warning farm-down for 4m 2s: data farm usfarm is down`; without the time when it has just begun. */
 export function conditionText(condition: Condition, now: number): string {
-  return `${condition.severity} ${condition.code} for ${formatDuration(now - fromWire(condition.since))}: ${condition.text}`;
+  const age = now - fromWire(condition.since);
+  const since = age < 1000 ? '' : ` for ${formatDuration(age)}`;
+  return `${condition.severity} ${condition.code}${since}: ${condition.text}`;
 }
 
 /** What a line of progress says after the elapsed time. */
@@ -246,6 +270,17 @@ export function progressText(progress: Progress, now: number): string {
   const { state, reason, secondFactor, next } = progress;
   if (secondFactor !== null) return printable(`${state}: ${secondFactorText(secondFactor, now)}`);
   const because = reason === null ? '' : ` (${reason})`;
+  if (isRestartComing(progress) && next !== null) {
+    const at = fromWire(next.at);
+    // Up to a minute after the time that was set the gateway may still be at it.
+    const when = at > now ? `in ${formatDuration(at - now)} (${formatTime(at)})` : 'now';
+    return printable(`${state}${because}, the gateway restarts itself ${when}`);
+  }
   const then = state === 'backing-off' && next !== null ? `, ${nextText(next, now)}` : '';
   return printable(`${state}${because}${then}`);
+}
+
+/** Whether the session serves on until a restart whose time is known. */
+export function isRestartComing({ state, next }: Progress): boolean {
+  return (state === 'ready' || state === 'degraded') && next?.kind === 'warm-restart';
 }

@@ -33,6 +33,9 @@ function pending(seconds: number): Progress {
     since,
     reason: 'second-factor-pending',
     secondFactor: { method: 'ib-key', since, deadline, attempt: 1 },
+    conditions: [
+      aCondition({ code: 'second-factor-pending', since, text: 'IBKR waits', hint: 'approve it' }),
+    ],
   });
 }
 
@@ -64,11 +67,12 @@ describe('ibctl login', () => {
     assert.match(lines[0] ?? '', /^ {2}\d\.\ds {2}starting$/);
     assert.match(
       lines[1] ?? '',
-      /s {2}awaiting-second-factor: IB Key, attempt 1, (3m|2m 59s) left \(until \d\d:\d\d:\d\d\)$/,
+      /s {2}awaiting-second-factor: (3m|2m 59s) left \(until \d\d:\d\d:\d\d\), IB Key, attempt 1$/,
     );
-    assert.match(lines[2] ?? '', /s {2}loading$/);
-    assert.match(lines[3] ?? '', /s {2}ready$/);
-    assert.equal(lines.length, 4);
+    assert.match(lines[2] ?? '', /^ {8}hint: approve the notification of IBKR Mobile on the phone$/);
+    assert.match(lines[3] ?? '', /s {2}loading$/);
+    assert.match(lines[4] ?? '', /s {2}ready$/);
+    assert.equal(lines.length, 5);
     assert.equal(stderr, '');
     assert.equal(exit, 0);
   });
@@ -80,7 +84,7 @@ describe('ibctl login', () => {
     });
     const { stdout, stderr, exit } = await runIbctl(['login'], { socket: agent.path });
     assert.equal(exit, 6);
-    assert.match(stdout, /error second-factor-missed .*: nobody answered\n +hint: have the phone at hand/);
+    assert.match(stdout, /error second-factor-missed.*: nobody answered\n +hint: have the phone at hand/);
     assert.equal(stderr, 'error: live is halted (second-factor-missed)\nhint: have the phone at hand\n');
   });
 
@@ -190,9 +194,10 @@ describe('ibctl login', () => {
     const { stdout, exit } = await ibctl.ended();
     assert.equal(exit, 0);
     const lines = stdout.replaceAll('\r\n', '\n').trimEnd().split('\n');
-    assert.equal(lines.length, 2);
-    assert.ok((lines[0]?.split('\r\u001b[K').length ?? 0) >= 3);
-    assert.match(lines[1] ?? '', /s {2}ready$/);
+    assert.equal(lines.length, 3);
+    assert.match(lines[0] ?? '', /^ {8}hint: approve/);
+    assert.ok((lines[1]?.split('\r\u001b[K').length ?? 0) >= 3);
+    assert.match(lines[2] ?? '', /s {2}ready$/);
   });
 
   it('a countdown fits a narrow terminal', async () => {
@@ -202,10 +207,29 @@ describe('ibctl login', () => {
       answer = () => reply.result({ reached: true, session: ready });
     });
     const ibctl = startOnTerminal(['login', '--no-color'], { socket: agent.path, columns: 44 });
-    await ibctl.untilStdout(/awaiting/);
+    await ibctl.untilStdout(/awaiting-second-factor: 2m \d+s/);
     answer?.();
     const { stdout } = await ibctl.ended();
     for (const line of stdout.split(/\r\n|\r/)) assert.ok(line.replace('\u001b[K', '').length < 44, line);
+  });
+
+  it('what comes up while a countdown runs is told above it, and the countdown goes on', async () => {
+    let answer: (() => void) | undefined;
+    const waiting = pending(125);
+    const late = { ...waiting, conditions: [...waiting.conditions, aCondition()] };
+    const agent = await anAgent((_, reply) => {
+      reply.event(waiting);
+      reply.event(late);
+      answer = () => reply.result({ reached: true, session: ready });
+    });
+    const ibctl = startOnTerminal(['login', '--no-color'], { socket: agent.path });
+    await ibctl.untilStdout(/farm-down.*2m 4s left/s);
+    answer?.();
+    const { stdout } = await ibctl.ended();
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal obeys is what is taken out
+    const shown = stdout.replaceAll('\r\n', '\n').replaceAll(/[^\n]*\r\u001b\[K/g, '');
+    assert.match(shown, /^ +hint: approve.*\n +warning farm-down.*\n(?: {8}.*\n)+.*awaiting.*\n.*ready\n$/);
+    assert.equal(shown.match(/awaiting/g)?.length, 1);
   });
 
   it('an agent that was restarted on the way is watched on', async () => {
@@ -232,6 +256,19 @@ describe('ibctl login', () => {
     assert.equal(exit, 3);
     assert.match(stderr, /^error: /);
     assert.equal(agent.requests.length, 1);
+  });
+
+  it('a login that the budget does not allow says when it will', async () => {
+    const blockedUntil = new Date(Date.now() + 600_500).toISOString();
+    const agent = await anAgent((_, reply) =>
+      reply.error({ code: 'login-deferred', message: '3 logins', hint: 'wait', data: { blockedUntil } }),
+    );
+    const { stderr, exit } = await runIbctl(['login'], { socket: agent.path });
+    assert.match(
+      stderr,
+      /^error: 3 logins; the next login is allowed in (10m|9m 59s) \(\d\d:\d\d:\d\d\)\nhint: wait\n$/,
+    );
+    assert.equal(exit, 6);
   });
 
   it('an error of the agent decides the exit code', async () => {
@@ -271,6 +308,27 @@ describe('the other verbs', () => {
       /^warning: a cold restart is a full login/,
     );
     assert.equal((await runIbctl(['restart'], { socket: agent.path })).stderr, '');
+  });
+
+  it('restart says until when a session that is still ready waits for its restart', async () => {
+    const next = {
+      at: new Date(Date.now() + 40_500).toISOString(),
+      kind: 'warm-restart',
+      needsSecondFactor: false,
+      why: '',
+    } as const;
+    const closing = aProgress({ state: 'restarting', reason: 'operator-restart' });
+    const agent = await anAgent((_, reply) => {
+      reply.event(aProgress({ state: 'ready', next }));
+      reply.event(closing);
+      reply.event({ ...closing, since: new Date().toISOString() });
+      reply.result({ reached: true, session: ready });
+    });
+    const { stdout } = await runIbctl(['restart'], { socket: agent.path });
+    assert.match(
+      stdout,
+      /^ +0\.\ds {2}ready, the gateway restarts itself in (40|39)s \(\d\d:\d\d:\d\d\)\n.*s {2}restarting \(operator-restart\)\n.*s {2}ready\n$/,
+    );
   });
 
   it('wait --for=second-factor ends with 0 when the second factor is pending', async () => {

@@ -102,6 +102,15 @@ describe('renderStatus', () => {
     assert.doesNotMatch(text, /\bok\b/);
   });
 
+  it('tells a pending second factor once, not also as a condition', () => {
+    const conditions = [aCondition({ code: 'second-factor-pending', text: 'IBKR waits' }), aCondition()];
+    const session = aDownSession({ state: 'awaiting-second-factor', secondFactor: pending, conditions });
+    const text = renderStatus(aStatus([session]), { now: NOW, columns: 100, paint: plain });
+    assert.match(text, /second factor: 2m 19s left/);
+    assert.match(text, /farm-down/);
+    assert.doesNotMatch(text, /second-factor-pending/);
+  });
+
   it('leaves out figures of the host that are not known', () => {
     const nothing = {
       memoryTotalBytes: null,
@@ -142,8 +151,8 @@ describe('renderStatus', () => {
 
 describe('words of progress', () => {
   it('a pending second factor shows method, attempt, time left and the local deadline', () => {
-    assert.equal(secondFactorText(pending, NOW), 'IB Key, attempt 1, 2m 19s left (until 10:02:19)');
-    assert.equal(secondFactorText(pending, NOW + 200_000), 'IB Key, attempt 1, time is up (until 10:02:19)');
+    assert.equal(secondFactorText(pending, NOW), '2m 19s left (until 10:02:19), IB Key, attempt 1');
+    assert.equal(secondFactorText(pending, NOW + 200_000), 'time is up (until 10:02:19), IB Key, attempt 1');
   });
   it('every method and every state has words', () => {
     for (const method of SECOND_FACTOR_METHODS)

@@ -16,10 +16,8 @@ const abort = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => abort.abort());
 
 say(bold('ib-agent demo'));
-say('A stand-in for IB Gateway and IBC, built now with javac: no IBKR account and no systemd needed.');
-say(
-  `The login asks for a push on the phone; the stand-in "approves" it after ${APPROVED_AFTER_MS / 1000} seconds.`,
-);
+say('A stand-in for IB Gateway and IBC is built with javac: no IBKR account needed.');
+say(`The login asks for a push on the phone, which is "approved" after ${APPROVED_AFTER_MS / 1000} seconds.`);
 say();
 await buildStandins();
 const world = await makeWorld({
@@ -70,8 +68,9 @@ try {
     say('  ibctl status --watch            look at it');
     say('  ibctl logs -f                   what the gateway prints');
     say('  ibctl restart --cold            a full login, with another push');
-    say(`  pkill -9 -f ibcalpha.ibc.Ibc    a crash, and what follows`);
     say('  ibctl stop; ibctl events        a tidy close, and the whole story');
+    // Its own configuration file is named, so that this cannot hit a real gateway on the same host.
+    say(`  pkill -9 -f 'Ibc.* ${world.root}/'   a crash, and what follows`);
     say();
     say('Ctrl-C here ends everything.');
     if (!abort.signal.aborted) await once(abort.signal, 'abort');

@@ -37,7 +37,7 @@ export async function runEvents(call: VerbCall): Promise<number> {
     });
     // Of the past that was asked for: with a limit, leaving out the rest is what was asked.
     if (dropped > 0 && since !== undefined) {
-      output.warning(`${dropped} older events are no longer in the agent's memory; the journal has them`);
+      output.warning(`${dropped} older events are no longer in the agent's memory; its log has them`);
     }
   });
 }
