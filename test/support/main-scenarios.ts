@@ -61,7 +61,10 @@ export function describeMainScenarios(ibcJar?: string): void {
         ['starting', 'logging-in', 'awaiting-second-factor', 'loading', 'ready'],
         stdout,
       );
-      assert.match(stdout, /awaiting-second-factor: (2m \d+s|3m 0?0?s?) left \(until [\d:]+\), IB Key, attempt 1/);
+      assert.match(
+        stdout,
+        /awaiting-second-factor: (2m \d+s|3m 0?0?s?) left \(until [\d:]+\), IB Key, attempt 1/,
+      );
       assert.match(stdout, /hint: approve the IBKR Mobile notification before/);
 
       assert.deepEqual(world.events('live'), [
