@@ -65,7 +65,7 @@ export function describeMainScenarios(ibcJar?: string): void {
         stdout,
         /awaiting-second-factor: (2m \d+s|3m 0?0?s?) left \(until [\d:]+\), IB Key, attempt 1/,
       );
-      assert.match(stdout, /hint: approve the IBKR Mobile notification before/);
+      assert.match(stdout, /hint: approve the notification of IBKR Mobile on the phone/);
 
       assert.deepEqual(world.events('live'), [
         'session-starting',
