@@ -296,7 +296,8 @@ describe('failures that look alike from outside', () => {
     await watcher.untilKind('unresponsive');
     tws.sendRaw(encodeMessage([49, 1, 1_795_321_966]));
     const { ms } = await watcher.untilKind('latency');
-    assert.ok(ms >= 300);
+    // Timers count whole milliseconds, so one may fire a part of one early.
+    assert.ok(ms >= 299, `${ms} ms`);
     assert.deepEqual(watcher.kinds().slice(-2), ['unresponsive', 'latency']);
     assert.equal(tws.accepted, 1);
   });
