@@ -3,13 +3,13 @@
 
 import { formatLaunchFailure, LAUNCH_FAILED_STATUS } from '../gateway/launch-records.ts';
 import { SystemClock } from '../host/clock.ts';
-import { AGENT_VERSION } from '../protocol/version.ts';
 import { becomeProgram, writeOut } from './become.ts';
 import { loadCachedConfig } from './cached-config.ts';
-import { findSession, parseLauncherArguments, USAGE_STATUS } from './command-line.ts';
+import { findSession, readLauncherLine, refuseLine } from './command-line.ts';
 import { prepareDisplay } from './display.ts';
 import { toLaunchFailure } from './failure.ts';
 
+const PROGRAM = 'ib-display';
 const USAGE = `Usage: ib-display NAME [--config FILE]
 
 Becomes the X server (Xvfb) of the session NAME: chooses a free display number, publishes it with a
@@ -23,23 +23,10 @@ fresh cookie in the session's display directory, and replaces itself with Xvfb.
 /** Returns the exit status when it did not become Xvfb. */
 async function main(argv: readonly string[]): Promise<number> {
   process.umask(0o077);
-  const args = parseLauncherArguments(argv);
-  if (args.kind === 'help') {
-    writeOut(1, USAGE);
-    return 0;
-  }
-  if (args.kind === 'version') {
-    writeOut(1, `${AGENT_VERSION}\n`);
-    return 0;
-  }
-  const name = args.kind === 'run' && args.words.length === 1 ? args.words[0] : undefined;
-  if (args.kind === 'wrong' || name === undefined) {
-    writeOut(
-      2,
-      `ib-display: ${args.kind === 'wrong' ? args.message : 'one session NAME is needed'}\n\n${USAGE}`,
-    );
-    return USAGE_STATUS;
-  }
+  const args = readLauncherLine(argv, PROGRAM, USAGE);
+  if (typeof args === 'number') return args;
+  const [name, ...more] = args.words;
+  if (name === undefined || more.length > 0) return refuseLine(PROGRAM, USAGE, 'one session NAME is needed');
   try {
     const config = await loadCachedConfig(args.config, process.env['STATE_DIRECTORY']);
     const program = prepareDisplay({

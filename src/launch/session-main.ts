@@ -11,14 +11,14 @@ import { forbidCoreDumps } from '../host/core-dumps.ts';
 import { runSync } from '../host/exec-sync.ts';
 import { errorCode } from '../host/files.ts';
 import { peerCredentials } from '../host/peercred.ts';
-import { AGENT_VERSION } from '../protocol/version.ts';
 import { gatherAfter, readEnding } from './after.ts';
 import { becomeProgram, writeOut } from './become.ts';
 import { loadCachedConfig } from './cached-config.ts';
-import { findSession, type LauncherArguments, parseLauncherArguments, USAGE_STATUS } from './command-line.ts';
+import { findSession, type LauncherArguments, readLauncherLine, refuseLine } from './command-line.ts';
 import { toLaunchFailure } from './failure.ts';
 import { discardSession, prepareSession } from './session.ts';
 
+const PROGRAM = 'ib-session';
 const USAGE = `Usage: ib-session NAME [--config FILE]
        ib-session after NAME [--config FILE] [--status N | --signal SIGNAL]
 
@@ -35,16 +35,8 @@ With "after" it prints one JSON line on how that JVM ended and what it left, and
 /** Returns the exit status when it did not become the JVM. */
 async function main(argv: readonly string[]): Promise<number> {
   process.umask(0o077);
-  const args = parseLauncherArguments(argv);
-  if (args.kind === 'help') {
-    writeOut(1, USAGE);
-    return 0;
-  }
-  if (args.kind === 'version') {
-    writeOut(1, `${AGENT_VERSION}\n`);
-    return 0;
-  }
-  if (args.kind === 'wrong') return refuse(args.message);
+  const args = readLauncherLine(argv, PROGRAM, USAGE);
+  if (typeof args === 'number') return args;
   const [first, second, ...more] = args.words;
   if (first === undefined || more.length > 0) return refuse('one session NAME is needed');
   if (second === undefined) return runSession(first, args.config);
@@ -114,8 +106,7 @@ function warn(sentence: string): void {
 }
 
 function refuse(message: string): number {
-  writeOut(2, `ib-session: ${message}\n\n${USAGE}`);
-  return USAGE_STATUS;
+  return refuseLine(PROGRAM, USAGE, message);
 }
 
 // Not exitCode: a wait for the display may still be running after another failure.
