@@ -545,7 +545,7 @@ function wrongVersion(protocol: unknown, agentVersion: string): AgentError {
     'version-mismatch',
     `this client speaks protocol ${PROTOCOL_VERSION}, the agent (${agentVersion}) speaks ${String(protocol)}`,
     {
-      hint: 'restart the agent so that it runs what is installed: systemctl restart ib-agent (sessions stay up)',
+      hint: 'restart the agent so that it runs what is installed: systemctl restart ib-agent',
     },
   );
 }

@@ -305,7 +305,7 @@ function versionMismatch(protocol: number): AgentError {
     `the client speaks protocol ${protocol}, the agent (${AGENT_VERSION}) speaks ${PROTOCOL_VERSION}`,
     {
       hint: newerClient
-        ? 'the running agent is older than what is installed: systemctl restart ib-agent (sessions stay up)'
+        ? 'the running agent is older than what is installed: systemctl restart ib-agent'
         : 'the client is older than the agent: use the ibctl that was installed with it',
       data: { clientProtocol: protocol, agentProtocol: PROTOCOL_VERSION, agentVersion: AGENT_VERSION },
     },
