@@ -138,6 +138,11 @@ export const ERROR_CODES = {
     retryable: true,
     meaning: 'the agent cannot write its durable state',
   },
+  'journal-unavailable': {
+    exit: EXIT.failed,
+    retryable: false,
+    meaning: "systemd's journal cannot be read on this machine",
+  },
   'already-running': {
     exit: EXIT.failed,
     retryable: false,
