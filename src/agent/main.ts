@@ -7,20 +7,32 @@ import { loadConfig } from '../config/load.ts';
 import { DEFAULT_CONFIG_FILE } from '../config/paths.ts';
 import type { Config } from '../config/types.ts';
 import { SystemClock } from '../host/clock.ts';
+import { LibsystemdJournal } from '../host/journal-reader.ts';
+import { SystemctlServiceManager } from '../host/service-manager.ts';
 import { AgentError } from '../protocol/errors.ts';
 import { AGENT_VERSION } from '../protocol/version.ts';
 import { startAgent } from './agent.ts';
 import { describeLostRecords, makeAgentLog } from './event-log.ts';
 import { RecordOutput } from './record-output.ts';
+import {
+  SUPERVISORS,
+  type Supervision,
+  type SupervisionParts,
+  type SupervisorKind,
+  superviseChildren,
+  superviseUnits,
+} from './supervision.ts';
 
-const USAGE = `Usage: ib-agent [--config FILE]
+const USAGE = `Usage: ib-agent [--config FILE] [--supervisor process|systemd]
 
 Keeps the sessions of the configuration logged in and serves ibctl. Runs in the foreground; stop it with
-SIGTERM, upon which every session is closed tidily. One JSON record a line on stdout is its log.
+SIGTERM. One JSON record a line on stdout is its log.
 
-  --config FILE    configuration (default ${DEFAULT_CONFIG_FILE})
-  --version        print the version
-  --help           print this text
+  --config FILE      configuration (default ${DEFAULT_CONFIG_FILE})
+  --supervisor KIND  process (default): sessions are children of the agent, and are closed tidily when it
+                     stops; systemd: they are units, which go on without it (as in ib-agent.service)
+  --version          print the version
+  --help             print this text
 
 Exit status: 0 stopped as asked, 1 failed to start, 2 wrong command line, 70 a defect, 78 wrong configuration.
 `;
@@ -83,7 +95,9 @@ async function main(): Promise<number | null> {
       return value === undefined ? [] : [[name, value]];
     }),
   );
-  const starting = startAgent({ config, clock, log, uid: process.getuid?.() ?? 0, environment });
+  const starting = supervise(args.supervisor, { config, clock, log, environment }).then((supervision) =>
+    startAgent({ config, clock, log, uid: process.getuid?.() ?? 0, supervision }),
+  );
   const stop = async (signal: string) => {
     // Of a start that failed main tells.
     const agent = await starting.catch(() => null);
@@ -109,11 +123,21 @@ async function main(): Promise<number | null> {
   return null;
 }
 
-function readArguments(): { config: string } | number {
+async function supervise(kind: SupervisorKind, parts: SupervisionParts): Promise<Supervision> {
+  return kind === 'process'
+    ? superviseChildren(parts)
+    : await superviseUnits(parts, {
+        services: new SystemctlServiceManager(),
+        journal: new LibsystemdJournal(),
+      });
+}
+
+function readArguments(): { config: string; supervisor: SupervisorKind } | number {
   try {
     const { values } = parseArgs({
       options: {
         config: { type: 'string', default: DEFAULT_CONFIG_FILE },
+        supervisor: { type: 'string', default: 'process' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean' },
       },
@@ -126,7 +150,10 @@ function readArguments(): { config: string } | number {
       process.stdout.write(`${AGENT_VERSION}\n`);
       return 0;
     }
-    return { config: values.config };
+    const supervisor = SUPERVISORS.find((kind) => kind === values.supervisor);
+    if (supervisor === undefined)
+      throw new Error(`--supervisor: expected process or systemd, got ${values.supervisor}`);
+    return { config: values.config, supervisor };
   } catch (error) {
     process.stderr.write(`ib-agent: ${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
     return 2;

@@ -17,6 +17,7 @@ export function agentPaths(roots: Roots) {
     state,
     socket: join(runtime, 'control.sock'),
     launchOrders: join(runtime, 'launch'),
+    readyFlags: join(runtime, 'ready'),
     ledger: join(state, 'ledger.json'),
     desired: join(state, 'desired.json'),
     compileCache: join(state, 'compile-cache'),
@@ -31,6 +32,8 @@ export function sessionPaths(roots: Roots, session: string) {
   return {
     /** Launch order written by the agent, 0640. */
     launchOrder: join(roots.runtimeRoot, 'ib-agent', 'launch', `${session}.json`),
+    /** There while the session is ready: without it ib-ready@NAME.target cannot be started. */
+    readyFlag: join(roots.runtimeRoot, 'ib-agent', 'ready', session),
     /** tmpfs directory of the session, 0750: config.ini with the credentials (0400) is here. */
     runtime,
     configIni: join(runtime, 'config.ini'),

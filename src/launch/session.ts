@@ -14,7 +14,7 @@ import { disableOwnLauncher, findInstall } from '../gateway/install-layout.ts';
 import { buildJavaCommand, buildJavaEnvironment } from '../gateway/java-command.ts';
 import { editJtsIni } from '../gateway/jts-ini.ts';
 import { LaunchError } from '../gateway/launch-error.ts';
-import type { LaunchOrder, LaunchRecord } from '../gateway/launch-records.ts';
+import { formatOrderTaken, type LaunchOrder, type LaunchRecord } from '../gateway/launch-records.ts';
 import type { Clock } from '../host/clock.ts';
 import { errorCode, writeFileAtomic } from '../host/files.ts';
 import type { Program } from './become.ts';
@@ -35,6 +35,8 @@ export type SessionLaunch = {
   readonly readPeer: ReadPeer;
   readonly clock: Clock;
   readonly uid: number;
+  /** Told once the order is used up, with the line that says so. */
+  readonly say: (line: string) => void;
 };
 
 /** Longest wait for the display, which the supervisor starts before or with the session. */
@@ -53,6 +55,8 @@ export async function prepareSession(
   const order = readLaunchOrder(paths.launchOrder, session.name, clock.now());
   ensureDirectory(paths.state, 0o700, 'runtime-unusable', uid);
   useLaunchOrder(paths.lastOrder, order);
+  // By this line the agent knows which start of the unit was made under which order, also when it was away meanwhile.
+  launch.say(formatOrderTaken(order));
 
   ensureDirectory(paths.runtime, 0o750, 'runtime-unusable', uid);
   rmSync(paths.launchRecord, { force: true });

@@ -91,6 +91,11 @@ export const ERROR_CODES = {
   'timed-out': { exit: EXIT.timedOut, retryable: true, meaning: 'the time given ran out first' },
   cancelled: { exit: EXIT.failed, retryable: true, meaning: 'the caller cancelled the request' },
   'agent-stopping': { exit: EXIT.unreachable, retryable: true, meaning: 'the agent is shutting down' },
+  'supervisor-unavailable': {
+    exit: EXIT.failed,
+    retryable: false,
+    meaning: 'what should run the sessions is not there',
+  },
   'agent-unreachable': {
     exit: EXIT.unreachable,
     retryable: true,

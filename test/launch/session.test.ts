@@ -38,6 +38,7 @@ let session: SessionConfig;
 let server: Server;
 let serverAnswer = SUCCESS;
 let credentialReads = 0;
+let said: string[] = [];
 let warnings: string[] = [];
 
 beforeEach(async () => {
@@ -51,6 +52,7 @@ beforeEach(async () => {
   serverAnswer = SUCCESS;
   credentialReads = 0;
   warnings = [];
+  said = [];
   displayNumber += 1;
   server = createServer((socket) => {
     socket.on('error', () => {});
@@ -106,6 +108,7 @@ function launch(changes: Partial<SessionLaunch> = {}) {
       readPeer: () => ({ pid: process.pid, uid: UID }),
       clock: new SystemClock(),
       uid: UID,
+      say: (line) => said.push(line),
       ...changes,
     },
     (sentence) => warnings.push(sentence),
