@@ -11,14 +11,17 @@ import { AgentError } from '../protocol/errors.ts';
 import { AGENT_VERSION } from '../protocol/version.ts';
 import { startAgent } from './agent.ts';
 import { describeLostRecords, makeAgentLog } from './event-log.ts';
+import { LOG_MODES, type LogMode, openLogOutput } from './log-output.ts';
 import { RecordOutput } from './record-output.ts';
 
-const USAGE = `Usage: ib-agent [--config FILE]
+const USAGE = `Usage: ib-agent [--config FILE] [--log=auto|journal|stdout]
 
 Keeps the sessions of the configuration logged in and serves ibctl. Runs in the foreground; stop it with
-SIGTERM, upon which every session is closed tidily. One JSON record a line on stdout is its log.
+SIGTERM, upon which every session is closed tidily. Its log goes to the journal, or to stdout, one JSON
+record a line.
 
   --config FILE    configuration (default ${DEFAULT_CONFIG_FILE})
+  --log=WHERE      journal, stdout, or auto: the journal where output goes there anyway (default auto)
   --version        print the version
   --help           print this text
 
@@ -60,11 +63,17 @@ async function main(): Promise<number | null> {
     return CONFIG_STATUS;
   }
   const clock = new SystemClock();
-  const output = new RecordOutput(1, {
-    clock,
-    describeLoss: (count) => describeLostRecords(count, clock.now()),
+  const output = openLogOutput({
+    mode: args.log,
+    stdout: new RecordOutput(1, {
+      clock,
+      describeLoss: (count) => describeLostRecords(count, clock.now()),
+    }),
+    journalStream: process.env['JOURNAL_STREAM'],
+    path: process.env['PATH'],
   });
   const log = makeAgentLog(config.agent.logLevel, output);
+  if (output.fallback !== null) log.warn({}, output.fallback);
   const exit = (status: number) => {
     output.finish(LAST_RECORDS_MS);
     process.exit(status);
@@ -109,11 +118,12 @@ async function main(): Promise<number | null> {
   return null;
 }
 
-function readArguments(): { config: string } | number {
+function readArguments(): { config: string; log: LogMode } | number {
   try {
     const { values } = parseArgs({
       options: {
         config: { type: 'string', default: DEFAULT_CONFIG_FILE },
+        log: { type: 'string', default: 'auto' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean' },
       },
@@ -126,7 +136,10 @@ function readArguments(): { config: string } | number {
       process.stdout.write(`${AGENT_VERSION}\n`);
       return 0;
     }
-    return { config: values.config };
+    const log = LOG_MODES.find((mode) => mode === values.log);
+    if (log === undefined)
+      throw new Error(`--log: expected one of ${LOG_MODES.join(', ')}, got ${JSON.stringify(values.log)}`);
+    return { config: values.config, log };
   } catch (error) {
     process.stderr.write(`ib-agent: ${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
     return 2;

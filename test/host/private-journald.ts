@@ -83,6 +83,14 @@ export async function eventually<T>(what: string, look: () => T | null | undefin
   throw new Error(`never came about: ${what}`);
 }
 
+/** The entries that have these fields, oldest first, as journalctl(1) shows them; a value of several bytes that are no text is an array. */
+export function journalEntries(...matches: string[]): Record<string, unknown>[] {
+  return must('journalctl', '--output=json', '--all', '--no-pager', ...matches)
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
 export class PrivateJournald {
   #child: ChildProcess | null = null;
 
@@ -104,14 +112,25 @@ export class PrivateJournald {
     must('journalctl', '--sync');
   }
 
+  /** Ends it tidily, and removes its sockets: a program that sends finds nobody, and libsystemd calls that a success. */
   async stop(): Promise<void> {
+    await this.#end('SIGTERM');
+    for (const name of ['io.systemd.journal', 'socket', 'stdout', 'dev-log'])
+      rmSync(`/run/systemd/journal/${name}`, { force: true });
+  }
+
+  /** Leaves its sockets behind: who sends is refused. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL');
+    rmSync('/run/systemd/journal/io.systemd.journal', { force: true });
+  }
+
+  async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const child = this.#child;
     this.#child = null;
     if (child === null || child.exitCode !== null) return;
-    child.kill('SIGTERM');
+    child.kill(signal);
     await once(child, 'exit');
-    for (const name of ['io.systemd.journal', 'socket', 'stdout', 'dev-log'])
-      rmSync(`/run/systemd/journal/${name}`, { force: true });
   }
 
   /** What was sent before is written to the files when this returns. */
