@@ -43,9 +43,9 @@ export function withPrivateMounts(): string | false {
       { ...process.env, [MARK]: '1' },
     );
   }
-  // Without it libsystemd takes no file for one of this machine.
-  for (const path of HERE) mount('-t', 'tmpfs', 'tmpfs', path);
+  for (const path of HERE) mountEmpty(path);
   mkdirSync('/run/systemd/journal', { recursive: true });
+  // Without it libsystemd takes no file for one of this machine.
   writeFileSync('/run/systemd/machine-id', 'b08dfa6083e7567a1921a715000001fb\n');
   mount('--bind', '/run/systemd/machine-id', '/etc/machine-id');
   return false;
@@ -57,6 +57,11 @@ function whatIsMissing(): string | null {
   if (!existsSync('/etc/machine-id')) return 'there is no /etc/machine-id';
   const { status, stderr } = spawnSync('unshare', ['--mount', 'true'], { encoding: 'utf8' });
   return status === 0 ? null : `no mounts of its own can be had (${stderr.trim()})`;
+}
+
+/** An empty directory in place of this one, for the test's own processes only. */
+export function mountEmpty(path: string): void {
+  mount('-t', 'tmpfs', 'tmpfs', path);
 }
 
 function mount(...args: string[]): void {
