@@ -14,8 +14,10 @@ export type CommandOptions = {
   /** The whole environment; by default that of this process. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** SIGKILL to the whole process group after this long, and an error; 60 s. */
+  /** SIGKILL after this long, and an error; 60 s. */
   readonly timeoutMs?: number;
+  /** Whom the SIGKILL goes to: by default the whole process group. */
+  readonly end?: (child: ChildProcess) => void | Promise<void>;
   /** Throw when the exit status is not 0; true. */
   readonly check?: boolean;
 };
@@ -37,10 +39,9 @@ export async function command(argv: readonly string[], options: CommandOptions =
   // A program that ends without reading all of its input is no error of ours.
   child.stdin.on('error', () => {});
   child.stdin.end(options.input ?? '');
-  let timedOut = false;
+  let ended: Promise<void> | null = null;
   const timer = setTimeout(() => {
-    timedOut = true;
-    killGroup(child);
+    ended = Promise.resolve((options.end ?? killGroup)(child));
   }, timeoutMs);
   const status = await new Promise<number | null>((resolve, reject) => {
     child.on('error', reject);
@@ -51,7 +52,10 @@ export async function command(argv: readonly string[], options: CommandOptions =
     stdout: Buffer.concat(stdout).toString(),
     stderr: Buffer.concat(stderr).toString(),
   };
-  if (timedOut) throw new Error(`not within ${timeoutMs} ms: ${describe(argv, result)}`);
+  if (ended !== null) {
+    await ended;
+    throw new Error(`not within ${timeoutMs} ms: ${describe(argv, result)}`);
+  }
   if (status !== 0 && options.check !== false) throw new Error(describe(argv, result));
   return result;
 }

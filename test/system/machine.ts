@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { MachineCgroup } from './cgroup.ts';
@@ -28,7 +28,7 @@ export type MachineSetup = {
   readonly network?: 'private' | 'host';
 };
 
-export type RunOptions = Omit<CommandOptions, 'cwd'> & {
+export type RunOptions = Omit<CommandOptions, 'cwd' | 'end'> & {
   /** Login name; root by default. */
   readonly user?: string;
   /** Added to a login shell's few variables; nothing of the tests' own environment gets in. */
@@ -39,6 +39,8 @@ export type RunOptions = Omit<CommandOptions, 'cwd'> & {
 export type JournalEntry = Readonly<Record<string, string>>;
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** How long nsenter gets to follow the program that it ran. */
+const NSENTER_MS = 3000;
 const BOOT_MS = 90_000;
 /** Longer than systemd's own patience with a unit that does not stop. */
 const SHUTDOWN_MS = 120_000;
@@ -345,11 +347,11 @@ export class Machine {
 
   /** Power loss, then removes the machine and all that it left on the host. Does nothing the second time. */
   async dispose(): Promise<void> {
-    for (const running of this.#running) running.kill();
+    await Promise.all([...this.#running].map((running) => running.kill()));
     const nspawn = this.#nspawn;
     if (nspawn !== null) {
       // The leader first: systemd-nspawn then puts away what it holds on the host.
-      if (this.#leader !== null) process.kill(this.#leader, 'SIGKILL');
+      if (this.#leader !== null) kill(this.#leader);
       else nspawn.kill('SIGKILL');
       await this.#off(30_000);
     }
@@ -392,8 +394,8 @@ export class Running {
   }
 
   /** SIGKILL to it and what it started, unless that left its process group. */
-  kill(): void {
-    killGroup(this.#child);
+  async kill(): Promise<void> {
+    await endInside(this.#child);
   }
 }
 
@@ -405,6 +407,44 @@ function entering(entrances: readonly string[]): string[] {
 function isLeader(pid: number): boolean {
   const status = readStatus(pid);
   return /^NSpid:\t.*\t1$/m.test(status) && /^Name:\tsystemd$/m.test(status);
+}
+
+/**
+ * Ends what a command runs inside, and waits until nothing of its process group is left. nsenter, the head of the group, is
+ * left to see its child end and to follow: if it ended first, the child would be a zombie until the host's first process
+ * looks, and a systemd that shuts down waits ten seconds for it.
+ */
+async function endInside(child: ChildProcess): Promise<void> {
+  const started = performance.now();
+  await poll(
+    `the process group ${child.pid} is gone`,
+    () => {
+      const members = readdirSync('/proc')
+        .map(Number)
+        .filter((pid) => Number.isInteger(pid) && groupOf(pid) === child.pid);
+      const others = members.filter((pid) => pid !== child.pid);
+      for (const pid of others) kill(pid);
+      if (others.length === 0 && performance.now() - started > NSENTER_MS) killGroup(child);
+      return members.length === 0;
+    },
+    { everyMs: 20 },
+  );
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It is gone.
+  }
+}
+
+function groupOf(pid: number): number | undefined {
+  try {
+    return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[2]);
+  } catch {
+    return undefined;
+  }
 }
 
 function readStatus(pid: number): string {
