@@ -28,11 +28,17 @@ const DEFAULT_MIRROR = 'http://deb.debian.org/debian';
 const PACKAGES = [
   ['systemd', 'systemd-sysv', 'dbus', 'polkitd', 'libsystemd0', 'adduser', 'sudo', 'util-linux', 'procps'],
   ['iproute2', 'nftables', 'ca-certificates', 'needrestart'],
-  ['libatomic1', 'xvfb', 'fontconfig', 'fonts-dejavu-core'],
+  // What install.sh wants to find, since the machines have no network to fetch it from.
+  ['libatomic1', 'xvfb', 'fontconfig', 'fonts-dejavu-core', 'libx11-6', 'libxext6', 'libxi6', 'libxrender1'],
+  ['libxtst6', 'libxrandr2', 'libxcursor1', 'libxinerama1', 'libfontconfig1', 'libfreetype6'],
   ['libfaketime'],
 ].flat();
 
-const JAVA: Readonly<Record<Suite, string>> = { bookworm: 'openjdk-17-jre', trixie: 'openjdk-21-jre' };
+/** What has another name in each: the JRE (not the headless one, which shows no windows), and a renamed library. */
+const OF_SUITE: Readonly<Record<Suite, readonly string[]>> = {
+  bookworm: ['openjdk-17-jre', 'libasound2'],
+  trixie: ['openjdk-21-jre', 'libasound2t64'],
+};
 
 /**
  * Run in the finished root. What apt and file systems do by the clock would disturb a test; an empty machine-id gets a
@@ -55,7 +61,7 @@ export type Image = {
  * the same image at once wait for each other.
  */
 export async function baseImage(suite: Suite): Promise<Image> {
-  const packages = [...PACKAGES, JAVA[suite]];
+  const packages = [...PACKAGES, ...OF_SUITE[suite]];
   const hash = createHash('sha256')
     .update(JSON.stringify([suite, packages, FINISH]))
     .digest('hex')
