@@ -48,6 +48,7 @@ const IBCTL: BuildOptions = {
   plugins: [
     separate({
       'src/cli/verbs/config.ts': './ibctl-config.cjs',
+      'src/cli/verbs/credentials.ts': './ibctl-credentials.cjs',
       'src/cli/program.ts': './ibctl-program.cjs',
     }),
   ],
@@ -59,7 +60,11 @@ export const PROGRAMS: readonly Program[] = [
     entry: 'src/cli/main.ts',
     starts: 'ibctl.cjs',
     exports: SHARED,
-    parts: { 'ibctl-config.cjs': 'src/cli/verbs/config.ts', 'ibctl-program.cjs': 'src/cli/program.ts' },
+    parts: {
+      'ibctl-config.cjs': 'src/cli/verbs/config.ts',
+      'ibctl-credentials.cjs': 'src/cli/verbs/credentials.ts',
+      'ibctl-program.cjs': 'src/cli/program.ts',
+    },
     options: IBCTL,
     partOptions: { ...IBCTL, plugins: [separate({ [SHARED]: './ibctl.cjs' })] },
   },

@@ -10,6 +10,8 @@ export type SyncRunOptions = {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Most bytes taken of each stream; a child that writes more is killed. */
   readonly maxBytes?: number;
+  /** What the program reads on stdin; without it stdin is /dev/null. */
+  readonly input?: Uint8Array;
 };
 
 export type SyncRunResult = {
@@ -24,12 +26,13 @@ export type SyncRunResult = {
 
 const DEFAULT_MAX_BYTES = 64 * 1024;
 
-/** Runs a program to its end, without a shell and without stdin. Never throws for anything the program or its absence does. */
+/** Runs a program to its end, without a shell. Never throws for anything the program or its absence does. */
 export function runSync(argv: readonly string[], options: SyncRunOptions): SyncRunResult {
   const [file, ...args] = argv;
   if (file === undefined) throw new Error('no program to run');
   const result = spawnSync(file, args, {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    ...(options.input === undefined ? {} : { input: options.input }),
     timeout: options.timeoutMs,
     killSignal: constants.signals.SIGKILL,
     maxBuffer: options.maxBytes ?? DEFAULT_MAX_BYTES,

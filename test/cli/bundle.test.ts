@@ -45,6 +45,7 @@ describe('the release bundle of ibctl', () => {
     assert.equal((await run(['config', 'check', '/nonexistent.yaml'])).exit, 1);
     assert.equal((await run(['nope'])).exit, 2);
     assert.equal((await run(['login', '--timeout', '5'])).exit, 2);
+    assert.equal((await run(['credentials', 'remove', 'NO'])).exit, process.geteuid?.() === 0 ? 2 : 4);
   });
 
   it('checks configurations and prints help', async () => {
