@@ -38,7 +38,7 @@ const DAEMON: BuildOptions = {
 
 /**
  * ibctl is CommonJS, because importing Node's own modules into an ES module costs it a third of its start-up time, and split
- * by hand: zod and yaml are needed by `config` only, commander by help and odd command lines only. What the parts share by
+ * by hand: zod and yaml are needed by verbs that read the configuration, execa by `doctor`, commander by help and odd command lines. What the parts share by
  * identity, the error class, they take from the main file, which is loaded already.
  */
 const SHARED = 'src/protocol/errors.ts';
@@ -49,6 +49,7 @@ const IBCTL: BuildOptions = {
     separate({
       'src/cli/verbs/config.ts': './ibctl-config.cjs',
       'src/cli/verbs/credentials.ts': './ibctl-credentials.cjs',
+      'src/cli/verbs/doctor.ts': './ibctl-doctor.cjs',
       'src/cli/program.ts': './ibctl-program.cjs',
     }),
   ],
@@ -63,6 +64,7 @@ export const PROGRAMS: readonly Program[] = [
     parts: {
       'ibctl-config.cjs': 'src/cli/verbs/config.ts',
       'ibctl-credentials.cjs': 'src/cli/verbs/credentials.ts',
+      'ibctl-doctor.cjs': 'src/cli/verbs/doctor.ts',
       'ibctl-program.cjs': 'src/cli/program.ts',
     },
     options: IBCTL,

@@ -349,6 +349,26 @@ export const GRAMMAR: readonly HelpGroup[] = [
         ],
       },
       {
+        name: 'doctor',
+        summary: 'look for everything that keeps a session from coming up, and say what to do',
+        details: [
+          'Looks at systemd, users, units, the agent, the configuration, and for each session at credentials, gateway, Java, port and settings. Some of it only root can see.',
+          "It changes nothing and reads no secret. Of the network it opens and closes connections to IBKR's servers, unless --offline. It ends within about 15 seconds.",
+          'With --json: an array of {id, subject, group, result, evidence, remedy, command}; result is ok, warning, failed or skipped.',
+        ],
+        arguments: [ONE_OR_ALL],
+        options: [{ long: '--offline', description: 'leave out the checks that use the network' }],
+        examples: [
+          { command: 'sudo ibctl doctor', does: 'everything' },
+          { command: 'ibctl doctor --offline live', does: 'one session, without the network' },
+          {
+            command: 'ibctl doctor --json | jq \'.[] | select(.result == "failed")\'',
+            does: 'for programs',
+          },
+        ],
+        exits: { [EXIT.ok]: 'nothing failed; there may be warnings', [EXIT.failed]: 'something failed' },
+      },
+      {
         name: 'credentials',
         summary:
           'set, list and remove the credentials that systemd hands to the gateways; for root, needs no agent',

@@ -22,6 +22,7 @@ const VERBS: Readonly<Record<string, () => Promise<Verb>>> = {
   'credentials set': async () => (await import('./verbs/credentials.ts')).runCredentialsSet,
   'credentials list': async () => (await import('./verbs/credentials.ts')).runCredentialsList,
   'credentials remove': async () => (await import('./verbs/credentials.ts')).runCredentialsRemove,
+  doctor: async () => (await import('./verbs/doctor.ts')).runDoctor,
   completion: async () => (await import('./verbs/completion.ts')).runCompletion,
 };
 
