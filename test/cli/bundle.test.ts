@@ -57,6 +57,21 @@ describe('the release bundle of ibctl', () => {
     assert.match((await run(['--help'])).stdout, /^Usage: ibctl/);
   });
 
+  it('looks at the machine', async () => {
+    const { stdout, stderr, exit } = await run([
+      '--config',
+      '/nonexistent.yaml',
+      'doctor',
+      '--offline',
+      '--json',
+    ]);
+    assert.deepEqual([stderr, exit], ['', 1]);
+    const broken = JSON.parse(stdout).filter(({ evidence }: { evidence: string }) =>
+      /the check itself/.test(evidence),
+    );
+    assert.deepEqual(broken, []);
+  });
+
   it('comes with the licences of what is in it', () => {
     const text = readFileSync(join(outdir, 'THIRD-PARTY-LICENSES.txt'), 'utf8');
     for (const name of ['commander', 'yaml', 'zod']) assert.match(text, new RegExp(`^${name} \\d`, 'm'));

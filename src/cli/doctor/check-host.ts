@@ -354,7 +354,7 @@ export function judgeLibraries({ cache, architecture }: LibraryFacts): Verdict {
     return ok(`${count(LIBRARIES.length, 'library', 'libraries')} that Java needs are there`);
   return failed(
     `${list(missing.map(([name]) => name))} ${missing.length === 1 ? 'is' : 'are'} missing`,
-    'Without it Java opens no window.',
+    'Java opens no window without.',
     `sudo apt install ${missing.map(([, name]) => name).join(' ')}`,
   );
 }

@@ -55,33 +55,36 @@ export function judgeServer({ host, address, ports, othersAnswer }: HostFacts): 
       `getent ahosts ${host}`,
     );
   }
-  const answered = ports.filter(({ reach }) => reach.kind === 'answered');
   const mute = ports.filter(({ reach }) => reach.kind !== 'answered');
-  const words = (some: typeof ports) => list(some.map(({ port, reach }) => reachText(port, reach)));
-  if (mute.length === 0) return ok(words(answered));
+  const evidence = reachText(ports);
+  if (mute.length === 0) return ok(evidence);
   const open = `Let this host reach TCP ${list(mute.map(({ port }) => String(port)))} of IBKR's servers.`;
-  if (answered.length > 0) return warning(words(ports), open);
-  return bad(words(mute), `${open}${region}`);
+  if (mute.length < ports.length) return warning(evidence, open);
+  return bad(evidence, `${open}${region}`);
 }
 
 export function judgeDownloads({ address, ports }: HostFacts): Verdict {
-  const reach = ports[0]?.reach;
-  if (address !== null && reach?.kind === 'answered') return ok(reachText(DOWNLOADS.port, reach));
+  if (ports.length > 0 && ports.every(({ reach }) => reach.kind === 'answered')) return ok(reachText(ports));
   return warning(
-    address === null || reach === undefined ? 'the name does not resolve' : reachText(DOWNLOADS.port, reach),
+    address === null ? 'the name does not resolve' : reachText(ports),
     'Gateways cannot be downloaded from here; those that are installed do not need it.',
   );
 }
 
-function reachText(port: number, reach: Reach): string {
-  switch (reach.kind) {
-    case 'answered':
-      return `${port} answers (${Math.round(reach.ms)} ms)`;
-    case 'silent':
-      return `${port} is silent`;
-    case 'refused':
-      return `${port} refuses (${reach.code})`;
-  }
+/** `answers on 4001 (33 ms); silent on 4000`. */
+function reachText(ports: HostFacts['ports']): string {
+  const answered = ports.flatMap(({ port, reach }) =>
+    reach.kind === 'answered' ? [`${port} (${Math.round(reach.ms)} ms)`] : [],
+  );
+  const silent = ports.filter(({ reach }) => reach.kind === 'silent').map(({ port }) => String(port));
+  const refused = ports.flatMap(({ port, reach }) =>
+    reach.kind === 'refused' ? [`${port} (${reach.code})`] : [],
+  );
+  const part = (words: string, some: readonly string[]) =>
+    some.length === 0 ? [] : [`${words} ${some.join(', ')}`];
+  return [...part('answers on', answered), ...part('silent on', silent), ...part('refuses', refused)].join(
+    '; ',
+  );
 }
 
 async function lookAt(

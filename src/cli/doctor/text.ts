@@ -49,7 +49,8 @@ function section(rows: readonly Finding[], nameWidth: number, { columns, paint }
     const [words = '', ...more] = wrap(printable(remedy.words), columns, `${indent}fix: `, `${indent}     `);
     lines.push(words.replace('fix:', paint('cyan', 'fix:')), ...more);
     // Not wrapped: it is to be copied.
-    if (remedy.command !== undefined) lines.push(`${indent}     ${paint('bold', printable(remedy.command))}`);
+    if (remedy.command !== undefined)
+      lines.push(`${indent}     ${paint('bold', `$ ${printable(remedy.command)}`)}`);
     return lines;
   });
 }
