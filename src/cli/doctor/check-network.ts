@@ -15,6 +15,8 @@ export type HostFacts = {
   readonly host: string;
   /** Null when the name does not resolve. */
   readonly address: string | null;
+  /** Whether the resolver gave no answer in time. */
+  readonly resolverHung: boolean;
   readonly ports: readonly { readonly port: number; readonly reach: Reach }[];
   /** Whether another server of the kind answers, so that this one may not be needed. */
   readonly othersAnswer: boolean;
@@ -45,15 +47,12 @@ export function hasDefaultRoute(ipv4: string | null, ipv6: string | null): boole
 }
 
 /** Of one login server. */
-export function judgeServer({ host, address, ports, othersAnswer }: HostFacts): Verdict {
+export function judgeServer(facts: HostFacts): Verdict {
+  const { host, address, ports, othersAnswer } = facts;
   const bad = othersAnswer ? warning : failed;
   const region = othersAnswer ? ' Other regions answer; an account needs its own.' : '';
   if (address === null) {
-    return bad(
-      'the name does not resolve',
-      `Check the resolver of this host.${region}`,
-      `getent ahosts ${host}`,
-    );
+    return bad(unresolved(facts), `Check the resolver of this host.${region}`, `getent ahosts ${host}`);
   }
   const mute = ports.filter(({ reach }) => reach.kind !== 'answered');
   const evidence = reachText(ports);
@@ -63,12 +62,17 @@ export function judgeServer({ host, address, ports, othersAnswer }: HostFacts): 
   return bad(evidence, `${open}${region}`);
 }
 
-export function judgeDownloads({ address, ports }: HostFacts): Verdict {
+export function judgeDownloads(facts: HostFacts): Verdict {
+  const { address, ports } = facts;
   if (ports.length > 0 && ports.every(({ reach }) => reach.kind === 'answered')) return ok(reachText(ports));
   return warning(
-    address === null ? 'the name does not resolve' : reachText(ports),
+    address === null ? unresolved(facts) : reachText(ports),
     'Gateways cannot be downloaded from here; those that are installed do not need it.',
   );
+}
+
+function unresolved({ resolverHung }: HostFacts): string {
+  return resolverHung ? 'the resolver gave no answer in time' : 'the name does not resolve';
 }
 
 /** `answers on 4001 (33 ms); silent on 4000`. */
@@ -93,12 +97,14 @@ async function lookAt(
   wanted: readonly number[],
 ): Promise<Omit<HostFacts, 'othersAnswer'>> {
   // By getent and not in this process: it asks what Java asks, and can be ended when the resolver hangs.
-  const address = printed(await machine.run('getent', 'ahosts', host))?.split(/\s/, 1)[0] ?? '';
-  if (address === '') return { host, address: null, ports: [] };
+  const answer = await machine.run('getent', 'ahosts', host);
+  const resolverHung = answer.timedOut;
+  const address = printed(answer)?.split(/\s/, 1)[0] ?? '';
+  if (address === '') return { host, address: null, resolverHung, ports: [] };
   const ports = await Promise.all(
     wanted.map(async (port) => ({ port, reach: await machine.reach(address, port) })),
   );
-  return { host, address, ports };
+  return { host, address, resolverHung, ports };
 }
 
 /** `cdc1.ibllc.com:4000` of a session's configuration, without the port. */

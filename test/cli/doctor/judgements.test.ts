@@ -680,7 +680,7 @@ const server = (
   ports: readonly (ReturnType<typeof up> | ReturnType<typeof mute>)[],
   othersAnswer = false,
   address: string | null = '192.0.2.1',
-) => judgeServer({ host: 'gdc1.ibllc.com', address, ports, othersAnswer });
+) => judgeServer({ host: 'gdc1.ibllc.com', address, resolverHung: false, ports, othersAnswer });
 table('servers', [
   ['both ports', server([up(4001), up(4000)], true), 'ok', /^answers on 4001 \(33 ms\), 4000 \(33 ms\)$/],
   [
@@ -696,6 +696,7 @@ table('servers', [
     judgeServer({
       host: 'x',
       address: '192.0.2.1',
+      resolverHung: false,
       ports: [{ port: 4001, reach: { kind: 'refused', code: 'ECONNREFUSED' } }],
       othersAnswer: false,
     }),
@@ -703,22 +704,41 @@ table('servers', [
     /^refuses 4001 \(ECONNREFUSED\)$/,
   ],
   ['no name', server([], false, null), 'failed', /does not resolve/, /^getent ahosts gdc1/],
+  [
+    'no resolver',
+    judgeServer({ host: 'x', address: null, resolverHung: true, ports: [], othersAnswer: false }),
+    'failed',
+    /^the resolver gave no answer in time$/,
+    /^getent/,
+  ],
   ['no name, though others answer', server([], true, null), 'warning', /does not resolve/, /^getent/],
   [
     'downloads',
-    judgeDownloads({ host: 'd', address: '192.0.2.1', ports: [up(443)], othersAnswer: true }),
+    judgeDownloads({
+      host: 'd',
+      address: '192.0.2.1',
+      resolverHung: false,
+      ports: [up(443)],
+      othersAnswer: true,
+    }),
     'ok',
     /answers on 443/,
   ],
   [
     'no downloads',
-    judgeDownloads({ host: 'd', address: '192.0.2.1', ports: [mute(443)], othersAnswer: true }),
+    judgeDownloads({
+      host: 'd',
+      address: '192.0.2.1',
+      resolverHung: false,
+      ports: [mute(443)],
+      othersAnswer: true,
+    }),
     'warning',
     /silent on 443/,
   ],
   [
     'no name of downloads',
-    judgeDownloads({ host: 'd', address: null, ports: [], othersAnswer: true }),
+    judgeDownloads({ host: 'd', address: null, resolverHung: false, ports: [], othersAnswer: true }),
     'warning',
     /does not resolve/,
   ],
