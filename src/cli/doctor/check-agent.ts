@@ -103,15 +103,11 @@ export type UnitFacts = {
   readonly shipped: string | null;
 };
 
-/** Of one unit. */
+/** Of one unit that systemd knows. */
 export function judgeUnit(facts: UnitFacts): Verdict {
   const { unit, loadState } = facts;
   if (loadState !== 'loaded') {
-    return failed(
-      loadState === 'not-found' ? 'systemd does not know it' : `systemd says: ${loadState}`,
-      'Install the unit files again, then let systemd read them.',
-      `sudo install -m 0644 ${SHIPPED}/${unit} /etc/systemd/system/ && sudo systemctl daemon-reload`,
-    );
+    return failed(`systemd says: ${loadState}`, 'See why it cannot be loaded.', `systemctl status ${unit}`);
   }
   if (facts.needsReload) {
     return warning(
@@ -134,24 +130,38 @@ export function judgeUnit(facts: UnitFacts): Verdict {
   return ok(`${facts.shipped === null ? 'loaded' : 'loaded as shipped'}${notes}`);
 }
 
-/** One row for all units that are as they should be, and one for each other. */
+/** One row for all units that are as they should be, one for those that are missing, and one for each other. */
 export function judgeUnits(units: readonly UnitFacts[]): readonly SubjectVerdict[] {
-  const rows = units.map((facts) => ({ facts, verdict: judgeUnit(facts) }));
+  const missing = units.filter(({ loadState }) => loadState === 'not-found');
+  const rows = units
+    .filter(({ loadState }) => loadState !== 'not-found')
+    .map((facts) => ({ facts, verdict: judgeUnit(facts) }));
+  const good = rows.filter(({ verdict }) => verdict.result === 'ok').map(({ facts }) => facts);
   const bad = rows.filter(({ verdict }) => verdict.result !== 'ok');
-  const good = rows.filter(({ verdict }) => verdict.result === 'ok');
-  const noted = good.filter(({ facts }) => facts.dropIns.length > 0);
-  const all =
-    good.length === 0
-      ? []
-      : [
-          ok(
-            [
-              `${count(good.length, 'unit')} loaded${good.some(({ facts }) => facts.shipped === null) ? '' : ' as shipped'}`,
-              ...noted.map(({ facts }) => `${facts.unit} with ${list(facts.dropIns)}`),
-            ].join('; '),
-          ),
-        ];
-  return [...all, ...bad.map(({ facts, verdict }) => ({ ...verdict, subject: facts.unit }))];
+  return [
+    ...(good.length === 0 ? [] : [judgeGood(good)]),
+    ...(missing.length === 0 ? [] : [judgeMissing(missing.map(({ unit }) => unit))]),
+    ...bad.map(({ facts, verdict }) => ({ ...verdict, subject: facts.unit })),
+  ];
+}
+
+function judgeGood(units: readonly UnitFacts[]): Verdict {
+  const shipped = units.every((unit) => unit.shipped !== null);
+  const noted = units.filter(({ dropIns }) => dropIns.length > 0);
+  return ok(
+    [
+      `${count(units.length, 'unit')} loaded${shipped ? ' as shipped' : ''}`,
+      ...noted.map(({ unit, dropIns }) => `${unit} with ${list(dropIns)}`),
+    ].join('; '),
+  );
+}
+
+function judgeMissing(units: readonly string[]): Verdict {
+  return failed(
+    `systemd does not know ${list(units)}`,
+    'Install the unit files again, then let systemd read them.',
+    `cd ${SHIPPED} && sudo install -m 0644 ${units.join(' ')} /etc/systemd/system/ && sudo systemctl daemon-reload`,
+  );
 }
 
 const UNITS = ['ib-agent.service', 'ib-display@.service', 'ib-ready@.target', 'ib-session@.service'];

@@ -142,7 +142,7 @@ export function judgeClock(synchronised: string | null): Verdict {
   }
   return warning(
     'not synchronised',
-    'One-time codes fail when the clock is off by 30 seconds. Switch on a time service.',
+    'One-time codes fail when the clock is off by 30 seconds. Switch on a time service: systemd-timesyncd or chrony.',
     'sudo timedatectl set-ntp true',
   );
 }

@@ -425,17 +425,19 @@ table('a unit', [
     /^sudo systemctl daemon-reload$/,
   ],
   [
-    'unknown',
-    judgeUnit(aUnit({ loadState: 'not-found' })),
+    'broken',
+    judgeUnit(aUnit({ loadState: 'bad-setting' })),
     'failed',
-    /does not know/,
-    /^sudo install .*daemon-reload$/,
+    /bad-setting/,
+    /^systemctl status ib-session@/,
   ],
-  ['broken', judgeUnit(aUnit({ loadState: 'bad-setting' })), 'failed', /bad-setting/, /^sudo/],
 ]);
 
-it('units that are well share a row, the others have their own', () => {
+it('units that are well share a row, and so do those that are missing', () => {
+  const missing = { loadState: 'not-found', fragment: '', installed: null };
   const rows = judgeUnits([
+    aUnit({ unit: 'ib-ready@.target', ...missing }),
+    aUnit({ unit: 'ib.slice', ...missing }),
     aUnit({ unit: 'ib-agent.service', dropIns: ['/etc/systemd/system/ib-agent.service.d/x.conf'] }),
     aUnit(),
     aUnit({ unit: 'ib-display@.service', needsReload: true }),
@@ -448,6 +450,7 @@ it('units that are well share a row, the others have their own', () => {
         undefined,
         '2 units loaded as shipped; ib-agent.service with /etc/systemd/system/ib-agent.service.d/x.conf',
       ],
+      ['failed', undefined, 'systemd does not know ib-ready@.target and ib.slice'],
       ['warning', 'ib-display@.service', 'changed on disk since systemd read it'],
     ],
   );

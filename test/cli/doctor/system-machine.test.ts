@@ -1,9 +1,12 @@
 // Tests `ibctl doctor` on the machine that the test runs on, without its network.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { allChecks } from '../../../src/cli/doctor/run.ts';
 import { SystemMachine } from '../../../src/cli/doctor/system-machine.ts';
@@ -86,6 +89,70 @@ describe('ibctl doctor here', () => {
       await agent.close();
     }
   });
+});
+
+it('ibctl doctor finds a gateway that is laid out like a real one, and who holds its port', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'doctor-install-'));
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  try {
+    const { port } = server.address() as AddressInfo;
+    const write = (path: string, text = '', mode = 0o644) => {
+      mkdirSync(dirname(join(root, path)), { recursive: true });
+      writeFileSync(join(root, path), text, { mode });
+    };
+    write('ibc/IBC.jar');
+    write('jts/ibgateway/1037/jars/jts4launch.jar');
+    write('jts/ibgateway/1037/ibgateway.vmoptions');
+    write('jts/ibgateway/1037/.install4j/i4jruntime.jar');
+    write('jts/ibgateway/1037/.install4j/inst_jre.cfg', join(root, 'jre'));
+    write('jre/bin/java', '', 0o755);
+    write('jre/release', 'JAVA_VERSION="17.0.10"\n');
+    write('jre/lib/javafx.properties');
+    write('settings/jts.ini');
+    chmodSync(join(root, 'settings'), 0o755);
+    write(
+      'ib-agent.yaml',
+      `sessions:
+  live:
+    mode: live
+    install: { ibcDir: ${root}/ibc, gatewayDir: ${root}/jts, gatewayVersion: "1037" }
+    settingsDir: ${root}/settings
+    api: { port: ${port} }
+`,
+    );
+    const ask = async () => {
+      const { stdout } = await runIbctl([
+        '--config',
+        join(root, 'ib-agent.yaml'),
+        'doctor',
+        '--offline',
+        '--json',
+      ]);
+      const rows: readonly (Row & { group: string })[] = JSON.parse(stdout);
+      return new Map(
+        rows
+          .filter(({ group }) => group === 'session')
+          .map(({ id, result, evidence }) => [id, `${result}: ${evidence}`]),
+      );
+    };
+    const rows = await ask();
+    assert.equal(rows.get('gateway'), `ok: ${root}/jts/ibgateway/1037, and IBC`);
+    assert.equal(rows.get('java'), `ok: ${root}/jre/bin/java`);
+    assert.equal(rows.get('javafx'), 'ok: javafx.properties');
+    assert.equal(rows.get('settings'), `warning: ${root}/settings is open to others (mode 0755)`);
+    assert.match(rows.get('api-port') ?? '', new RegExp(`: ${port} is held by `));
+    rmSync(join(root, 'jre/lib/javafx.properties'));
+    writeFileSync(join(root, 'jre/release'), 'JAVA_VERSION="11.0.1"\n');
+    const worse = await ask();
+    assert.match(worse.get('java') ?? '', /^warning: .* is Java 11; IBC 3\.24 needs Java 17/);
+    assert.equal(worse.get('javafx'), `warning: not in ${root}/jre`);
+    rmSync(join(root, 'jre'), { recursive: true });
+    assert.match((await ask()).get('java') ?? '', /^failed: No Java runtime/);
+  } finally {
+    server.close();
+    rmSync(root, { recursive: true, force: true });
+  }
 });
 
 describe('the real machine', () => {
