@@ -38,12 +38,16 @@ export function runSync(argv: readonly string[], options: SyncRunOptions): SyncR
     maxBuffer: options.maxBytes ?? DEFAULT_MAX_BYTES,
     env: { ...options.env },
   });
-  const code = result.error !== undefined && 'code' in result.error ? result.error.code : undefined;
+  const found = result.error !== undefined && 'code' in result.error ? result.error.code : undefined;
+  // A program may end without having read its stdin; how it ended says more.
+  const unread = found === 'EPIPE' && options.input !== undefined;
+  const code = unread ? undefined : found;
+  const isFailure = result.error !== undefined && !unread;
   return {
-    status: result.error === undefined ? result.status : null,
+    status: isFailure ? null : result.status,
     signal: result.signal,
     stdout: result.stdout ?? Buffer.alloc(0),
     stderr: result.stderr ?? Buffer.alloc(0),
-    error: result.error === undefined ? null : typeof code === 'string' ? code : 'UNKNOWN',
+    error: isFailure ? (typeof code === 'string' ? code : 'UNKNOWN') : null,
   };
 }

@@ -132,9 +132,12 @@ export function judgeUnit(facts: UnitFacts): Verdict {
 
 /** One row for all units that are as they should be, one for those that are missing, and one for each other. */
 export function judgeUnits(units: readonly UnitFacts[]): readonly SubjectVerdict[] {
-  const missing = units.filter(({ loadState }) => loadState === 'not-found');
+  // A slice without a file is "loaded" all the same, with an empty path.
+  const isMissing = ({ loadState, fragment }: UnitFacts) =>
+    loadState === 'not-found' || (loadState === 'loaded' && fragment === '');
+  const missing = units.filter(isMissing);
   const rows = units
-    .filter(({ loadState }) => loadState !== 'not-found')
+    .filter((facts) => !isMissing(facts))
     .map((facts) => ({ facts, verdict: judgeUnit(facts) }));
   const good = rows.filter(({ verdict }) => verdict.result === 'ok').map(({ facts }) => facts);
   const bad = rows.filter(({ verdict }) => verdict.result !== 'ok');

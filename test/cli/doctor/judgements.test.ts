@@ -437,7 +437,7 @@ it('units that are well share a row, and so do those that are missing', () => {
   const missing = { loadState: 'not-found', fragment: '', installed: null };
   const rows = judgeUnits([
     aUnit({ unit: 'ib-ready@.target', ...missing }),
-    aUnit({ unit: 'ib.slice', ...missing }),
+    aUnit({ unit: 'ib.slice', ...missing, loadState: 'loaded' }),
     aUnit({ unit: 'ib-agent.service', dropIns: ['/etc/systemd/system/ib-agent.service.d/x.conf'] }),
     aUnit(),
     aUnit({ unit: 'ib-display@.service', needsReload: true }),
