@@ -51,7 +51,7 @@ const DAEMON: BuildOptions = {
 
 /**
  * ibctl is CommonJS, because importing Node's own modules into an ES module costs it a third of its start-up time, and split
- * by hand: zod and yaml are needed by `config` only, commander by help and odd command lines only. What the parts share by
+ * by hand: zod and yaml are needed by verbs that read the configuration, execa by `doctor`, commander by help and odd command lines. What the parts share by
  * identity, the error class, they take from the main file, which is loaded already.
  */
 const SHARED = 'src/protocol/errors.ts';
@@ -61,6 +61,8 @@ const IBCTL: BuildOptions = {
   plugins: [
     separate({
       'src/cli/verbs/config.ts': './ibctl-config.cjs',
+      'src/cli/verbs/credentials.ts': './ibctl-credentials.cjs',
+      'src/cli/verbs/doctor.ts': './ibctl-doctor.cjs',
       'src/cli/program.ts': './ibctl-program.cjs',
     }),
   ],
@@ -72,7 +74,12 @@ export const PROGRAMS: readonly Program[] = [
     entry: 'src/cli/main.ts',
     starts: 'ibctl.cjs',
     exports: SHARED,
-    parts: { 'ibctl-config.cjs': 'src/cli/verbs/config.ts', 'ibctl-program.cjs': 'src/cli/program.ts' },
+    parts: {
+      'ibctl-config.cjs': 'src/cli/verbs/config.ts',
+      'ibctl-credentials.cjs': 'src/cli/verbs/credentials.ts',
+      'ibctl-doctor.cjs': 'src/cli/verbs/doctor.ts',
+      'ibctl-program.cjs': 'src/cli/program.ts',
+    },
     options: IBCTL,
     partOptions: { ...IBCTL, plugins: [separate({ [SHARED]: './ibctl.cjs' })] },
   },

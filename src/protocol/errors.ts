@@ -133,6 +133,11 @@ export const ERROR_CODES = {
     retryable: false,
     meaning: 'the command that prints the credential failed',
   },
+  'credential-sealing-failed': {
+    exit: EXIT.failed,
+    retryable: false,
+    meaning: 'systemd-creds could not seal a credential, or its file could not be written',
+  },
   'file-missing': {
     exit: EXIT.failed,
     retryable: false,
