@@ -336,7 +336,7 @@ final class Server implements Runnable, Connection.Lines {
       answer(request, new Failure("too-large", "The answer would be too large."));
       return;
     }
-    if (settle(request)) send(request.connection, "{\"id\":" + request.id + ",\"ok\":true" + body + "}");
+    if (settle(request)) send(request.connection, "{\"id\":" + request.id + ",\"ok\":true", body, "}");
   }
 
   private void answer(Request request, Failure failure) {
@@ -359,9 +359,9 @@ final class Server implements Runnable, Connection.Lines {
     return line.append("}}").toString();
   }
 
-  private void send(Connection connection, String line) {
+  private void send(Connection connection, String... pieces) {
     try {
-      connection.send(line);
+      connection.send(pieces);
     } catch (Throwable problem) {
       drop(connection);
     }
