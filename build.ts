@@ -20,6 +20,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild';
+import { buildBridgeJar } from './build-bridge.ts';
 
 const ROOT = import.meta.dirname;
 
@@ -128,6 +129,8 @@ export async function buildRelease(
   { withNode = false }: { readonly withNode?: boolean } = {},
 ): Promise<void> {
   const programs = PROGRAMS.filter(({ name }) => names.includes(name));
+  // First, so that a missing JDK leaves an earlier build as it was.
+  const bridgeJar = names.includes('ib-session') ? buildBridgeJar() : null;
   const missing = programs
     .flatMap(({ entry, parts }) => [entry, ...Object.values(parts ?? {})])
     .filter((entry) => !existsSync(join(ROOT, entry)));
@@ -160,6 +163,7 @@ export async function buildRelease(
       for (const each of packagesIn(part)) packages.add(each);
     }
   }
+  if (bridgeJar !== null) copyFileSync(bridgeJar, join(outdir, 'ib-bridge.jar'));
   writeFileSync(join(outdir, LICENCES_FILE), licences([...packages].sort()));
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   // Last: a directory without it is half a release.
