@@ -723,6 +723,7 @@ stop_everything() {
   act systemctl stop 'ib-ready@*.target' 'ib-session@*.service' ||
     die "a session could not be closed; nothing was removed" "systemctl status 'ib-session@*'"
   act systemctl stop 'ib-code@*.service' 'ib-display@*.service' || die "a display could not be stopped; nothing was removed" "systemctl status 'ib-display@*'"
+  act systemctl stop ib.slice
   act systemctl disable --quiet ib-agent.service
 }
 
