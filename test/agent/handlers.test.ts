@@ -54,6 +54,7 @@ class AgentScene {
     const config: Config = {
       file: '/etc/ib-agent/ib-agent.yaml',
       agent: { runtimeRoot: '/run', stateRoot: '/var/lib', logLevel: 'info' },
+      notify: { secretsDir: '/etc/ib-agent/credentials/notify', targets: [] },
       sessions: this.sessions.map((scene) => scene.config),
     };
     const spare = first ?? new LoopScene();
