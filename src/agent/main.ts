@@ -96,7 +96,14 @@ async function main(): Promise<number | null> {
     }),
   );
   const starting = supervise(args.supervisor, { config, clock, log, environment }).then((supervision) =>
-    startAgent({ config, clock, log, uid: process.getuid?.() ?? 0, supervision }),
+    startAgent({
+      config,
+      clock,
+      log,
+      uid: process.getuid?.() ?? 0,
+      supervision,
+      credentialsDirectory: process.env['CREDENTIALS_DIRECTORY'],
+    }),
   );
   const stop = async (signal: string) => {
     // Of a start that failed main tells.

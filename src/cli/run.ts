@@ -19,6 +19,8 @@ const VERBS: Readonly<Record<string, () => Promise<Verb>>> = {
   'config check': async () => (await import('./verbs/config.ts')).runConfigCheck,
   'config show': async () => (await import('./verbs/config.ts')).runConfigShow,
   'config schema': async () => (await import('./verbs/config.ts')).runConfigSchema,
+  'notify list': async () => (await import('./verbs/notify.ts')).runNotifyList,
+  'notify test': async () => (await import('./verbs/notify.ts')).runNotifyTest,
   completion: async () => (await import('./verbs/completion.ts')).runCompletion,
 };
 

@@ -17,6 +17,13 @@ export async function sendRequest(request: Request, options: HttpOptions): Promi
   // An address that is a secret is seen here for the first time.
   const problem = judgeAddress(request.url, options.allowInsecure);
   if (problem !== null) return failed(`the address cannot be used: ${problem}`, ADDRESS_HINT);
+  const odd = Object.entries(request.headers).find(([, value]) => !/^[\t\x20-\x7e]*$/.test(value));
+  if (odd !== undefined) {
+    return failed(
+      `the header ${odd[0]} has a character that is not ASCII`,
+      'Correct the secret, or the header.',
+    );
+  }
   const timeout = AbortSignal.timeout(options.timeoutMs);
   try {
     const response = await fetch(request.url, {
@@ -32,9 +39,13 @@ export async function sendRequest(request: Request, options: HttpOptions): Promi
     return judgeStatus(response.status, response.headers.get('retry-after'), options.kind);
   } catch (error) {
     if (timeout.aborted) {
-      return failed(`no answer within ${options.timeoutMs} ms`, 'Is the server slow, or does a firewall drop what is sent?', {
-        temporary: true,
-      });
+      return failed(
+        `no answer within ${options.timeoutMs} ms`,
+        'Is the server slow, or does a firewall drop what is sent?',
+        {
+          temporary: true,
+        },
+      );
     }
     if (options.signal.aborted) return failed('it was cut off, as the agent stops', '', { temporary: true });
     return judgeError(codeOf(error));
@@ -48,7 +59,9 @@ function judgeStatus(status: number, retryAfter: string | null, kind: HttpForm['
   const httpStatus = status;
   const message = `the server answered with HTTP status ${status}`;
   if (status >= 300 && status < 400) {
-    return failed(`${message}, a redirect, which is not followed`, 'Give the address it leads to.', { httpStatus });
+    return failed(`${message}, a redirect, which is not followed`, 'Give the address it leads to.', {
+      httpStatus,
+    });
   }
   if (status === 429 || status === 503) {
     return failed(message, 'The server asks for fewer messages: choose fewer events, or a longer debounce.', {
@@ -67,12 +80,14 @@ function judgeStatus(status: number, retryAfter: string | null, kind: HttpForm['
 function refusalHint(kind: HttpForm['kind'], status: number): string {
   switch (kind) {
     case 'ntfy':
-      if (status === 401 || status === 403) return 'The topic needs an access token, or this one may not write to it.';
+      if (status === 401 || status === 403)
+        return 'The topic needs an access token, or this one may not write to it.';
       return 'Is server the address of an ntfy server, and is the topic allowed there?';
     case 'slack':
       return 'The incoming webhook is wrong, or was revoked: make a new one and replace the secret.';
     case 'telegram':
-      if (status === 400) return 'Is chat right? A person must have written to the bot first, and a bot must be a member of the group.';
+      if (status === 400)
+        return 'Is chat right? A person must have written to the bot first, and a bot must be a member of the group.';
       if (status === 403) return 'The bot was blocked, or is no member of the chat any more.';
       return 'The token of the bot is wrong or was revoked: ask @BotFather, and replace the secret.';
     case 'webhook':
@@ -91,21 +106,33 @@ function codeOf(error: unknown): string {
 
 function judgeError(code: string): Result {
   if (code === 'ENOTFOUND') {
-    return failed('the name of the server is not known', 'Is the host name right? Does this host reach a DNS server?', {
-      temporary: true,
-    });
+    return failed(
+      'the name of the server is not known',
+      'Is the host name right? Does this host reach a DNS server?',
+      {
+        temporary: true,
+      },
+    );
   }
   if (code === 'EAI_AGAIN') {
     return failed('no DNS server answers', 'Is this host connected?', { temporary: true });
   }
   if (code === 'ECONNREFUSED') {
-    return failed('the connection was refused', 'Does the server run, and is the port right?', { temporary: true });
+    return failed('the connection was refused', 'Does the server run, and is the port right?', {
+      temporary: true,
+    });
   }
   if (/^(CERT_|ERR_TLS_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO)/.test(code)) {
     return failed(
       `the certificate of the server cannot be trusted (${code})`,
       'It must be valid for the host name, and signed by an authority that Node knows.',
     );
+  }
+  if (code === 'UNKNOWN') {
+    // Among what has no code: ports that fetch refuses, such as 22 or 6000.
+    return failed('the server could not be reached', 'Is the port one for HTTP, and the server up?', {
+      temporary: true,
+    });
   }
   return failed(`the server could not be reached (${code})`, 'Is this host connected, and the server up?', {
     temporary: true,

@@ -21,9 +21,11 @@ export function titleOf({ event, test }: Notice): string {
 /** Lines: what happened, what to do, for a second factor how and until when, and the host. `now` is epoch milliseconds. */
 export function bodyOf(notice: Notice, now: number): string {
   const { event, host, test } = notice;
-  const lines = [sentence(event.message)];
+  // Of a second factor its own lines say all that its message says, and shorter.
+  const isFactor = event.event === 'second-factor-pending';
+  const lines = isFactor ? [] : [sentence(event.message)];
   if (event.hint !== null && event.hint !== '') lines.push(sentence(event.hint));
-  if (event.event === 'second-factor-pending') lines.push(...secondFactorLines(event, now));
+  if (isFactor) lines.push(...secondFactorLines(event, now));
   if (test) lines.push('This is a test: nothing has happened.');
   lines.push(`${host}, ${localTime(event.at)}`);
   return lines.join('\n');
@@ -34,7 +36,9 @@ function secondFactorLines({ fields }: AgentEvent, now: number): string[] {
   const lines = [`Method ${fields['IB_METHOD'] ?? 'unknown'}, attempt ${fields['IB_ATTEMPT'] ?? '?'}.`];
   if (!Number.isNaN(deadline)) {
     const utc = isoTime(deadline).slice(11, 19);
-    lines.push(`Time left: ${timeLeft(deadline - now)}, until ${utc} UTC (${localTime(deadline)} on the host).`);
+    lines.push(
+      `Time left: ${timeLeft(deadline - now)}, until ${utc} UTC (${localTime(deadline)} on the host).`,
+    );
   }
   return lines;
 }
@@ -62,7 +66,8 @@ export function jsonOf({ event, host, test }: Notice): string {
 function sentence(text: string): string {
   const plain = text.replaceAll(/[\p{Cc}\u2028-\u202e\u2066-\u2069]+/gu, ' ').trim();
   const whole = /[.!?:]$/.test(plain) ? plain : `${plain}.`;
-  return `${whole.charAt(0).toUpperCase()}${whole.slice(1)}`;
+  // Names such as ib-agent stay as they are.
+  return /^[\w`]*-/.test(whole) ? whole : `${whole.charAt(0).toUpperCase()}${whole.slice(1)}`;
 }
 
 function timeLeft(ms: number): string {

@@ -4,6 +4,7 @@ import { createHmac } from 'node:crypto';
 import type { ReadNotifySecret } from '../config/notify-secrets.ts';
 import type { NotifyForm, SecretRef } from '../config/types.ts';
 import type { Priority } from '../events/catalogue.ts';
+import { AgentError } from '../protocol/errors.ts';
 import { AGENT_VERSION } from '../protocol/version.ts';
 import { bodyOf, jsonOf, type Notice, titleOf } from './notice.ts';
 
@@ -32,7 +33,10 @@ const NTFY_MOST = 4_000;
 const SLACK_MOST = 3_000;
 const TELEGRAM_MOST = 4_096;
 
-/** The request for a notice. Throws what `read` throws for a secret that cannot be read. `now` is epoch milliseconds. */
+/**
+ * The request for a notice. Throws what `read` throws for a secret that cannot be read, and AgentError `credential-invalid` for
+ * one that cannot be what it should be. `now` is epoch milliseconds.
+ */
 export function makeRequest(form: HttpForm, notice: Notice, read: ReadNotifySecret, now: number): Request {
   const get = (ref: string | SecretRef) => (typeof ref === 'string' ? ref : read(ref.secretName).reveal());
   switch (form.kind) {
@@ -53,7 +57,7 @@ export function makeRequest(form: HttpForm, notice: Notice, read: ReadNotifySecr
     }
     case 'telegram':
       return post(
-        `${form.server.replace(/\/+$/, '')}/bot${get(form.token)}/sendMessage`,
+        `${form.server.replace(/\/+$/, '')}/bot${botToken(get(form.token))}/sendMessage`,
         {},
         {
           chat_id: form.chat,
@@ -63,7 +67,9 @@ export function makeRequest(form: HttpForm, notice: Notice, read: ReadNotifySecr
       );
     case 'webhook': {
       const body = jsonOf(notice);
-      const secretHeaders = Object.entries(form.secretHeaders).map(([name, ref]) => [name, get(ref)] as const);
+      const secretHeaders = Object.entries(form.secretHeaders).map(
+        ([name, ref]) => [name, get(ref)] as const,
+      );
       return {
         url: get(form.url),
         headers: {
@@ -86,6 +92,14 @@ const COMMON_HEADERS = {
 
 function post(url: string, headers: Readonly<Record<string, string>>, body: object): Request {
   return { url, headers: { ...headers, ...COMMON_HEADERS }, body: JSON.stringify(body) };
+}
+
+/** It becomes part of a path, where anything else would lead elsewhere. */
+function botToken(text: string): string {
+  if (/^\d{1,20}:[\w-]{1,128}$/.test(text)) return text;
+  throw new AgentError('credential-invalid', 'The secret is not the token of a bot.', {
+    hint: 'Put the token that @BotFather gave into it, such as 123456:ABC-DEF, and nothing else.',
+  });
 }
 
 /** HMAC-SHA256 of the bytes of the body, in the form that GitHub's webhooks made usual. */
