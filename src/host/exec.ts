@@ -218,7 +218,7 @@ export async function feed(file: string, args: readonly string[], options: FeedO
   const stderr = Buffer.concat(kept).toString('utf8');
   const started = child.pid !== undefined;
   return {
-    status: child.exitCode,
+    status: started ? child.exitCode : null,
     signal: child.signalCode,
     error: started ? null : ((outcome === null ? undefined : errorCode(outcome)) ?? 'UNKNOWN'),
     timedOut,

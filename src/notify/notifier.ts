@@ -82,7 +82,6 @@ export class Notifier {
 
   /** Takes an event; returns at once. */
   offer(event: AgentEvent): void {
-    if (event.event === 'notify-failed') return;
     this.#pending = notePending(this.#pending, event);
     for (const lane of this.#lanes) lane.offer(event);
   }

@@ -407,8 +407,11 @@ describe('at the end of the agent', { timeout: 60_000 }, () => {
   });
 
   it('what cannot is left, and nothing is sent any more', async () => {
-    const sink = await scene.sink(() => undefined);
-    const notifier = scene.notifier({ ops: { type: 'webhook', url: sink.origin, timeout: '1m' } });
+    let cut = false;
+    const sink = await scene.sink((response) => response.on('close', () => (cut = true)));
+    const notifier = scene.notifier({
+      ops: { type: 'webhook', url: sink.origin, timeout: '1m', retries: 0 },
+    });
     notifier.offer(halted());
     await until('it is on its way', () => sink.got.length === 1);
     notifier.offer(halted('login-budget'));
@@ -416,7 +419,9 @@ describe('at the end of the agent', { timeout: 60_000 }, () => {
     await notifier.stop(200);
     assert.ok(performance.now() - start < 10_000);
     notifier.offer(halted('displaced'));
+    await until('the try is cut off', () => cut);
     assert.equal(notifier.list()[0]?.waiting, 0);
+    assert.equal(sink.got.length, 1);
     assert.deepEqual(scene.said, [], 'what the end cut off is not told as a failure');
   });
 });
