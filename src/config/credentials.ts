@@ -142,7 +142,7 @@ function openCredential(
     }
     if (code === 'ENOTDIR') throw failure('credential-missing', `${shown} is not a directory`, missing.hint);
     if (code === 'EACCES' || code === 'EPERM') {
-      const hint = `Give it to the user that the gateway runs as: chown that user ${quote(shown)}; see the rights of its directories too.`;
+      const hint = `Give it to the user that reads it (the gateway's for a login, the agent's for notifications): chown that user ${quote(shown)}; see the rights of its directories too.`;
       throw failure('credential-missing', `${shown} cannot be read: permission denied`, hint);
     }
     throw failure('credential-missing', `${shown} cannot be read: ${code}`, 'Check the disk it is on.');
