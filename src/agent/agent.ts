@@ -101,7 +101,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   });
   notifier.checkSecrets();
 
-  const ledger = new LedgerStore(paths.ledger, clock);
+  const ledger = new LedgerStore(paths.ledger, clock, supervision.boot);
   const desired = new DesiredStore(paths.desired, supervision.boot, (detail) =>
     log.warn(
       { file: paths.desired },
@@ -150,12 +150,13 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
       startedAt,
       supervisor: supervision.kind,
     }),
-    onOperate: (actor, method, session) =>
+    onOperate: (actor, method, session, override) =>
       say(
         {
           event: 'operator-command',
           fields: {
             IB_METHOD: method,
+            IB_OVERRIDE: override ? 'yes' : '',
             IB_ACTOR_UID: String(actor.uid ?? ''),
             IB_ACTOR_PID: String(actor.pid ?? ''),
             IB_ACTOR_USER: actor.user ?? '',

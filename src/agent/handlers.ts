@@ -2,7 +2,7 @@
 
 import type { Config } from '../config/types.ts';
 import type { Handlers } from '../control/router.ts';
-import type { OperatorAction } from '../domain/facts.ts';
+import type { OperatorAction, Override } from '../domain/facts.ts';
 import type { SessionState } from '../domain/session-state.ts';
 import type { Ring } from '../events/ring.ts';
 import { type Clock, isoTime } from '../host/clock.ts';
@@ -23,6 +23,7 @@ import {
   wasCarriedOut,
 } from '../supervisor/follow.ts';
 import type { LedgerStore } from '../supervisor/ledger-store.ts';
+import { planOf } from '../supervisor/plan.ts';
 import type { SessionLoop } from '../supervisor/session-loop.ts';
 import { progressOf, statusOf } from '../supervisor/view.ts';
 import type { HostSampler } from './host-sampler.ts';
@@ -65,6 +66,7 @@ export function makeHandlers(parts: HandlerParts): Handlers {
     call: ProgressCall,
     action: OperatorAction,
     judgeFrom: (loop: SessionLoop) => (state: SessionState) => Verdict,
+    override: Override | null = null,
   ): Promise<Outcome> => {
     const loop = findLoop(loops, params.session);
     // Asked again after the agent was away: a login that failed meanwhile must not become two.
@@ -75,7 +77,7 @@ export function makeHandlers(parts: HandlerParts): Handlers {
       return { reached: judge(loop.state) === 'reached', session: progressNow(loop) };
     }
     const judge = judgeFrom(loop);
-    loop.operate(action);
+    loop.operate(action, override);
     if (params.follow) return await follow(loop, judge, call);
     return { reached: judge(loop.state) === 'reached', session: progressNow(loop) };
   };
@@ -113,15 +115,20 @@ export function makeHandlers(parts: HandlerParts): Handlers {
         sessions: chosen.map((loop) =>
           statusOf(loop.config, loop.state, {
             now: clock.now(),
-            budget: parts.ledger.budget(loop.config.user, loop.config.restart.maxLoginsPerHour),
+            budget: parts.ledger.budget(loop.config.user, loop.config.restart, loop.config.name),
             process: processView(loop),
             showAccounts,
           }),
         ),
       };
     },
-    login: (params, call) => operate(params, call, 'login', () => judgeLogin),
-    start: (params, call) => operate(params, call, 'start', () => judgeLogin),
+    plan: async ({ session }) => {
+      const all = [...loops.values()];
+      const chosen = session === undefined ? all : [findLoop(loops, session)];
+      return planOf(chosen, all, parts.ledger, clock.now());
+    },
+    login: (params, call) => operate(params, call, 'login', () => judgeLogin, overrideOf(params, call.actor)),
+    start: (params, call) => operate(params, call, 'start', () => judgeLogin, overrideOf(params, call.actor)),
     stop: (params, call) => operate(params, call, 'stop', () => judgeStop),
     restart: (params, call) =>
       operate(params, call, params.cold ? 'restart-cold' : 'restart-warm', (loop) =>
@@ -183,6 +190,14 @@ export function makeHandlers(parts: HandlerParts): Handlers {
       results: [...(await parts.notifier.test({ target, event, signal: call.signal }))],
     }),
   };
+}
+
+/** Who wants the login budget overridden; null when nobody does. */
+function overrideOf(
+  { override }: { readonly override: boolean },
+  { uid, pid }: { readonly uid: number | null; readonly pid: number | null },
+): Override | null {
+  return override ? { uid, pid } : null;
 }
 
 /** Hands on what comes until the signal aborts. */

@@ -163,6 +163,19 @@ export const GRAMMAR: readonly HelpGroup[] = [
         },
       },
       {
+        name: 'plan',
+        summary: 'what happens next, whether it needs a second factor, and what is left of the login budgets',
+        details: [
+          'For each session what comes by itself: the next try, the daily restart, the end of its restart token. Then for each IBKR user what was spent of each budget, and when it frees.',
+        ],
+        arguments: [ONE_OR_ALL],
+        options: [],
+        examples: [
+          { command: 'ibctl plan', does: 'will the phone be needed tonight?' },
+          { command: "ibctl plan --json live | jq '.users[].budgets'", does: 'for programs' },
+        ],
+      },
+      {
         name: 'events',
         summary: 'what happened: state changes, logins, second factors, faults',
         details: [
@@ -245,11 +258,23 @@ export const GRAMMAR: readonly HelpGroup[] = [
       {
         name: 'login',
         summary: 'log a session in and follow it until it is ready or a person is needed',
-        details: ORDER_DETAILS,
+        details: [
+          'When the login budget of the IBKR user is used up, or another session of the same user may be waiting for its second factor, the login is refused with the reason and the time (login-deferred). `ibctl plan` shows both.',
+          ...ORDER_DETAILS,
+        ],
         arguments: [SESSION],
-        options: ORDER_OPTIONS,
+        options: [
+          {
+            long: '--override',
+            description:
+              'let one login through although the login budget is used up; asks for the name of the session. Never against a lock-out by IBKR, nor while a second factor is outstanding',
+          },
+          { long: '--yes', description: 'with --override: do not ask' },
+          ...ORDER_OPTIONS,
+        ],
         examples: [
           { command: 'ibctl login live', does: 'log in; have the phone at hand' },
+          { command: 'ibctl login --override live', does: 'once more, although the budget is used up' },
           { command: 'ibctl login --timeout 5m --json live', does: 'for programs' },
         ],
         exits: UP_EXITS,

@@ -12,6 +12,7 @@ const VERBS: Readonly<Record<string, () => Promise<Verb>>> = {
   events: async () => (await import('./verbs/events.ts')).runEvents,
   logs: async () => (await import('./verbs/logs.ts')).runLogs,
   wait: async () => (await import('./verbs/wait.ts')).runWait,
+  plan: async () => (await import('./verbs/plan.ts')).runPlan,
   login: async () => (await import('./verbs/login.ts')).runLogin,
   start: async () => (await import('./verbs/start.ts')).runStart,
   stop: async () => (await import('./verbs/stop.ts')).runStop,

@@ -235,9 +235,12 @@ function sessionDetails(session: SessionStatus, layout: Layout, nextIsInTable: b
   if (session.next !== null && (stuck || (!nextIsInTable && session.secondFactor === null))) {
     add(`next: ${nextText(session.next, layout.now)} (${session.next.why})`);
   }
-  if (session.ledger.blockedUntil !== null && fromWire(session.ledger.blockedUntil) > layout.now) {
+  // While a session is up nobody asks for a login; ibctl plan tells it all the same.
+  const { deferral } = session.ledger;
+  const isDown = stuck || session.state === 'stopped';
+  if (deferral !== null && isDown && fromWire(deferral.until) > layout.now) {
     add(
-      `login budget: next login allowed ${formatComing(fromWire(session.ledger.blockedUntil), layout.now)}`,
+      `next login: allowed ${formatComing(fromWire(deferral.until), layout.now)} (${deferral.text})`,
       'yellow',
     );
   }

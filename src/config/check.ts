@@ -51,6 +51,14 @@ function orderProblems(problems: readonly ConfigProblem[]): ConfigProblem[] {
 /** What sessions must not have in common. */
 type Claims = { readonly name: string; readonly port: unknown; readonly settingsDir: unknown };
 
+/** Numbers that hold for an IBKR user, not for a session. */
+const SHARED_LIMITS = [
+  'maxLoginsPerHour',
+  'maxLoginsPerDay',
+  'maxPushesPerHour',
+  'maxPushesPerDay',
+] as const satisfies readonly (keyof SessionConfig['restart'])[];
+
 /** One check of one file: walks from the plain data to the Config and collects problems on the way. */
 class Checker {
   readonly problems: ConfigProblem[] = [];
@@ -141,6 +149,7 @@ class Checker {
     // Also among sessions that have other faults, so that these faults do not hide a clash.
     this.#checkPorts(claims);
     this.#checkDirectories(claims, roots, look);
+    this.#checkBudgets(checked);
     return checked;
   }
 
@@ -187,6 +196,24 @@ class Checker {
         `the session ${holder} has port ${port} too; each session needs a port of its own`,
         { expected: 'a port that no other session has' },
       );
+    }
+  }
+
+  /** Sessions of one IBKR user share its login budget: of two numbers one would be a promise that is not kept. */
+  #checkBudgets(sessions: readonly SessionConfig[]): void {
+    const first = new Map<string, SessionConfig>();
+    for (const session of sessions) {
+      const other = first.get(session.user);
+      if (other === undefined) first.set(session.user, session);
+      for (const key of SHARED_LIMITS) {
+        const [mine, theirs] = [session.restart[key], other?.restart[key]];
+        if (theirs === undefined || mine === theirs) continue;
+        this.#add(
+          ['sessions', session.name, 'restart', key],
+          `the session ${other?.name} of the same IBKR user has ${theirs}, this one ${mine}; they share one login budget: give both the smaller number`,
+          { expected: String(Math.min(mine, theirs)) },
+        );
+      }
     }
   }
 

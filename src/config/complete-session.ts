@@ -39,6 +39,9 @@ export function completeSession(
       backoffMinMs: restart.backoffMin,
       backoffMaxMs: restart.backoffMax,
       maxLoginsPerHour: restart.maxLoginsPerHour,
+      maxLoginsPerDay: restart.maxLoginsPerDay,
+      maxPushesPerHour: restart.maxPushesPerHour,
+      maxPushesPerDay: restart.maxPushesPerDay,
       maxMissedSecondFactors: restart.maxMissedSecondFactors,
     },
     deadlines: {

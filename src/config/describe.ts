@@ -107,6 +107,9 @@ function describeSession(session: SessionConfig): Printable {
       backoffMin: formatDuration(restart.backoffMinMs),
       backoffMax: formatDuration(restart.backoffMaxMs),
       maxLoginsPerHour: restart.maxLoginsPerHour,
+      maxLoginsPerDay: restart.maxLoginsPerDay,
+      maxPushesPerHour: restart.maxPushesPerHour,
+      maxPushesPerDay: restart.maxPushesPerDay,
       maxMissedSecondFactors: restart.maxMissedSecondFactors,
     },
     deadlines: {

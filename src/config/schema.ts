@@ -446,7 +446,20 @@ const restartSchema = documented(
         }),
         maxLoginsPerHour: documented(integer(1, 3).prefault(3), {
           description:
-            'Logins of one IBKR user in any 60 minutes, from 1 to 3; then the session halts. IBKR locks users who log in too often.',
+            'Logins of one IBKR user (`user`) in any 60 minutes, from 1 to 3; then the session halts. IBKR locks users who log in too often. Sessions of one user share this budget and the three below, and must give the same numbers.',
+          restart: 'agent',
+        }),
+        maxLoginsPerDay: documented(integer(1, 24).prefault(12), {
+          description: 'Logins of one IBKR user in any 24 hours, from 1 to 24.',
+          restart: 'agent',
+        }),
+        maxPushesPerHour: documented(integer(1, 6).prefault(3), {
+          description:
+            'Second factors of one IBKR user in any 60 minutes, from 1 to 6; then no login is made. Each one rings a phone.',
+          restart: 'agent',
+        }),
+        maxPushesPerDay: documented(integer(1, 20).prefault(10), {
+          description: 'Second factors of one IBKR user in any 24 hours, from 1 to 20.',
           restart: 'agent',
         }),
         maxMissedSecondFactors: documented(integer(1, 5).prefault(2), {

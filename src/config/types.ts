@@ -18,8 +18,14 @@ export type RestartPolicy = {
   readonly policy: 'always' | 'never';
   readonly backoffMinMs: number;
   readonly backoffMaxMs: number;
-  /** Logins per IBKR user in any 60 minutes; 1–3. */
+  /** Logins per IBKR user in any 60 minutes; 1–3. All sessions of a user have the same four numbers. */
   readonly maxLoginsPerHour: number;
+  /** In any 24 hours; 1–24. */
+  readonly maxLoginsPerDay: number;
+  /** Second factors per IBKR user in any 60 minutes; 1–6. */
+  readonly maxPushesPerHour: number;
+  /** In any 24 hours; 1–20. */
+  readonly maxPushesPerDay: number;
   /** Second factors in a row that nobody answered before the session halts. */
   readonly maxMissedSecondFactors: number;
 };

@@ -60,6 +60,7 @@ const METHOD_ACCESS: { readonly [M in MethodName]: (typeof METHODS)[M]['access']
   wait: 'observe',
   events: 'observe',
   logs: 'observe',
+  plan: 'observe',
   'notify-list': 'observe',
   'notify-test': 'operate',
 };

@@ -3,10 +3,12 @@
 import type { EventDraft } from '../events/catalogue.ts';
 import { backoffMs } from './backoff.ts';
 import { type ConditionCode, impairs, visibleConditions } from './conditions.ts';
+import { budgetDeferral, type Deferral, lockOutDeferral, pushDeferral } from './deferral.ts';
 import type { Effect } from './effects.ts';
-import type { LaunchKind } from './facts.ts';
+import type { LaunchKind, Override } from './facts.ts';
 import type { Budget } from './ledger.ts';
 import { memoryOf, type RunMemory, sameMemory } from './memory.ts';
+import { leaseUntil, pushOf, SECOND_FACTOR_GRACE_MS } from './push-lease.ts';
 import { REASONS, type Reason } from './reasons.ts';
 import type { SessionRules } from './rules.ts';
 import {
@@ -35,8 +37,6 @@ export type Step = { readonly state: SessionState; readonly effects: readonly Ef
 
 /** Warm restarts cost no login, yet a gateway that restarts this often in an hour is broken. */
 const MAX_WARM_LAUNCHES_PER_HOUR = 6;
-/** The gateway closes its dialog itself at IBKR's limit; ours comes later, for when it does not. */
-const SECOND_FACTOR_GRACE_MS = 20_000;
 const HOUR_MS = 3_600_000;
 const MAX_COUNTED_LOGINS = 20;
 /** How long a session must be ready before earlier failures are forgotten. */
@@ -129,6 +129,7 @@ export class Draft {
 
   finish(): Step {
     // Events come before a launch, so that the record says what begins before anything of it can be seen.
+    this.#settleLease();
     const launches = this.effects.filter((effect) => effect.kind === 'launch');
     const others = this.effects.filter((effect) => effect.kind !== 'launch');
     const events = this.#events.map((event): Effect => ({ kind: 'emit', event }));
@@ -145,12 +146,35 @@ export class Draft {
     this.#events.push(event);
   }
 
-  emitDeferred(until: number, detail: string): void {
+  emitDeferred({ why, until, text, used, limit, session }: Deferral, hint?: string): void {
     this.emit({
       event: 'login-deferred',
-      fields: { IB_UNTIL: new Date(until).toISOString(), IB_DETAIL: detail },
-      reason: 'login-budget',
+      fields: {
+        IB_UNTIL: new Date(until).toISOString(),
+        IB_DETAIL: text,
+        IB_WHY: why,
+        IB_USED: used === null ? '' : String(used),
+        IB_LIMIT: limit === null ? '' : String(limit),
+        IB_WAITS_FOR: session ?? '',
+      },
+      reason: why === 'locked-out' || why === 'push-outstanding' ? why : 'login-budget',
+      ...(hint === undefined ? {} : { hint }),
     });
+  }
+
+  /** The user's other sessions are kept off before the phone can ring, and freed only once the next claim of this one stands. */
+  #settleLease(): void {
+    const before = this.#before.run;
+    const push = pushOf(this.snapshot(), before);
+    this.updateRun({ push });
+    const { run } = this;
+    const same = before !== null && before.order === run?.order;
+    if (run !== null && push !== null && !(same && before.push === push)) {
+      const until = leaseUntil(push, this.ctx.rules, this.ctx.now);
+      this.effects.push({ kind: 'lease', order: run.order, until, shown: push === 'shown' });
+    }
+    if (before !== null && before.push !== null && (push === null || !same))
+      this.effects.push({ kind: 'release', order: before.order });
   }
 
   /** Changes the phase; its deadline starts now. */
@@ -218,32 +242,22 @@ export class Draft {
   /** Counts a login that IBC makes by itself; a budget that was used up before it ends the session. */
   chargeForeignLogin(): void {
     if (this.run === null) return;
-    const { blockedUntil, loginsLastHour } = this.ctx.budget;
+    const { loginsLastHour } = this.ctx.budget;
+    const deferral = budgetDeferral(this.ctx.budget, 'login');
     // A gateway that repeats the line without end is being stopped already; more entries would only fill the disk.
     if (loginsLastHour < MAX_COUNTED_LOGINS) {
       this.effects.push({ kind: 'charge', what: 'login', order: this.run.order });
     }
-    if (blockedUntil === null || this.run.afterExit !== null) return;
-    this.emitDeferred(blockedUntil, 'IBC logged in by itself and the budget is used up');
+    if (deferral === null || this.run.afterExit !== null) return;
+    this.emitDeferred({ ...deferral, text: `IBC logged in by itself: ${deferral.text}` });
     this.stopThen({ kind: 'halt', reason: 'login-budget', detail: 'IBC logged in by itself once more' });
   }
 
-  /** Starts a JVM, when the budget allows it; halts otherwise. */
-  launch(kind: LaunchKind, reason: Reason): void {
+  /** Starts a JVM when the budget allows it, and halts otherwise; waits while another session of the user may ring its phone. */
+  launch(kind: LaunchKind, reason: Reason, override: Override | null = null): void {
     if (this.run !== null) return;
-    const { now, budget, order } = this.ctx;
-    if (kind === 'cold' && budget.blockedUntil !== null) {
-      this.emitDeferred(budget.blockedUntil, `${budget.loginsLastHour} logins in the last hour`);
-      this.halt(
-        'login-budget',
-        `${budget.loginsLastHour} logins in the last hour; the last reason was: ${REASONS[reason].text}`,
-      );
-      return;
-    }
-    if (kind === 'cold' && this.lockedOutUntil !== null && this.lockedOutUntil > now) {
-      this.waitUntil('locked-out', this.lockedOutUntil);
-      return;
-    }
+    const { now, order } = this.ctx;
+    if (kind === 'cold' && this.#mayNotLogIn(reason, override)) return;
     if (kind === 'warm') {
       const recent = this.warmLaunches.filter((at) => at <= now && now - at < HOUR_MS);
       if (recent.length >= MAX_WARM_LAUNCHES_PER_HOUR) {
@@ -264,6 +278,48 @@ export class Draft {
       reason,
     );
     this.emit({ event: 'session-starting', fields: { IB_LAUNCH: kind, IB_ORDER: order }, reason });
+  }
+
+  /** Whether a login has to wait or is not to be; then the session does so by now. */
+  #mayNotLogIn(reason: Reason, override: Override | null): boolean {
+    const { now, budget } = this.ctx;
+    const spent = budgetDeferral(budget);
+    if (spent !== null && override === null) {
+      this.emitDeferred(spent);
+      this.halt('login-budget', `${spent.text}; the last reason was: ${REASONS[reason].text}`);
+      return true;
+    }
+    const lockOut = lockOutDeferral(this.lockedOutUntil, now);
+    if (lockOut !== null) {
+      this.waitUntil('locked-out', lockOut.until);
+      return true;
+    }
+    const push = pushDeferral(budget);
+    if (push !== null) {
+      this.emitDeferred(push, push.hint);
+      this.waitUntil('push-outstanding', push.until);
+      return true;
+    }
+    if (spent !== null && override !== null) this.#tellOverride(override, spent);
+    return false;
+  }
+
+  #tellOverride({ uid, pid }: Override, { why, until }: Deferral): void {
+    const { loginsLastHour, logins24h, pushesLastHour, pushes24h } = this.ctx.budget;
+    this.emit({
+      event: 'budget-overridden',
+      fields: {
+        IB_ACTOR_UID: String(uid ?? ''),
+        IB_ACTOR_PID: String(pid ?? ''),
+        IB_WHY: why,
+        IB_UNTIL: new Date(until).toISOString(),
+        IB_LOGINS_HOUR: String(loginsLastHour),
+        IB_LOGINS_DAY: String(logins24h),
+        IB_PUSHES_HOUR: String(pushesLastHour),
+        IB_PUSHES_DAY: String(pushes24h),
+      },
+      reason: 'operator-login',
+    });
   }
 
   /**
@@ -289,6 +345,7 @@ export class Draft {
   launchAgain(kept: RunMemory): void {
     const { order, launch } = kept;
     this.restart = kept.restart;
+    if (launch === 'cold' && this.#mayNotLogIn('agent-restarted', null)) return;
     this.run = { ...NEW_RUN, adopted: true, order, launch, startedAt: this.ctx.now };
     this.effects.push({ kind: 'launch', order, launch });
     this.enter(
@@ -543,6 +600,7 @@ const NEW_RUN: Omit<Run, 'order' | 'launch' | 'startedAt'> = {
   secondFactors: 0,
   secondFactor: null,
   loggedInAt: null,
+  push: null,
   afterExit: null,
   restartAsked: null,
   shutdownSeen: false,

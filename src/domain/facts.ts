@@ -34,6 +34,9 @@ export type RefusalCause =
   | 'locked-out'
   | 'invalidated';
 
+/** A person who takes a login beyond the budget on himself; null where the kernel names nobody. */
+export type Override = { readonly uid: number | null; readonly pid: number | null };
+
 export type OperatorAction = 'login' | 'start' | 'stop' | 'restart-warm' | 'restart-cold';
 
 /** What the gateway's output or windows say, in words that hold for every gateway kind and driver. */
@@ -98,7 +101,10 @@ export type Fact =
   /** The record of what happened while no agent looked has been read to its end. */
   | { readonly kind: 'replayed' }
   | { readonly kind: 'agent-stopping' }
-  | { readonly kind: 'operator'; readonly action: OperatorAction }
+  /** `override`: who lets one login through although the budget is used up; for `login` and `start`. */
+  | { readonly kind: 'operator'; readonly action: OperatorAction; readonly override?: Override | null }
+  /** No other session of the user waits for a second factor any more. */
+  | { readonly kind: 'push-free' }
   | { readonly kind: 'launched'; readonly pid: number }
   | { readonly kind: 'launch-failed'; readonly problem: LaunchProblem }
   | { readonly kind: 'display-exited'; readonly status: number | null; readonly signal: string | null }

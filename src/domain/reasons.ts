@@ -76,6 +76,10 @@ export const REASONS = {
     text: 'the login budget is used up',
     hint: 'find out why with: ibctl events --since 2h; then run: ibctl login',
   },
+  'push-outstanding': {
+    text: 'another session of the same IBKR user is logging in and may wait for its second factor',
+    hint: 'it goes on by itself when that one is through; ibctl plan shows which',
+  },
   'java-failed': {
     text: 'java ended before the gateway came up',
     hint: "java's own words are in: ibctl logs",

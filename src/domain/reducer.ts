@@ -2,6 +2,7 @@
 
 import type { ErrorCode } from '../protocol/errors.ts';
 import { nextVisibleAt } from './conditions.ts';
+import { budgetDeferral, type Deferral, lockOutDeferral, pushDeferral } from './deferral.ts';
 import { type Context, Draft, type Step } from './draft.ts';
 import { judgeExit, lockOutWaitMs, REFUSAL_REASONS, statusText } from './exit-decision.ts';
 import type {
@@ -11,6 +12,7 @@ import type {
   FoundRun,
   GatewayFact,
   OperatorAction,
+  Override,
   RefusalCause,
 } from './facts.ts';
 import { NO_MEMORY, type SessionMemory } from './memory.ts';
@@ -30,13 +32,15 @@ export type OperatorRefusal = {
   readonly code: ErrorCode;
   readonly message: string;
   readonly hint: string;
-  readonly until: number | null;
+  readonly deferral: Deferral | null;
 };
 
 const MAX_LAUNCH_FAILURES = 5;
 const MAX_LOGIN_REFUSALS = 2;
 /** Of one JVM: after that many the budget has long ended it. */
 const MAX_TOLD_SUBMISSIONS = 10;
+/** Of one user in an hour. */
+const MAX_COUNTED_PUSHES = 20;
 const LONGEST_REMEMBERED_WAIT_MS = 24 * 3_600_000;
 
 /** States in which a JVM is alive and nothing decided to end it. */
@@ -75,35 +79,28 @@ export function refuseOperator(
   state: SessionState,
   action: OperatorAction,
   ctx: Context,
+  override: Override | null = null,
 ): OperatorRefusal | null {
   const needsCold =
     action === 'restart-cold' ||
     ((action === 'login' || action === 'start') &&
       !state.token &&
       (['stopped', 'halted', 'backing-off', 'stopping'] as const).some((name) => name === state.phase.name));
-  if (needsCold && state.lockedOutUntil !== null && state.lockedOutUntil > ctx.now) {
-    return {
-      code: 'login-deferred',
-      message: 'IBKR asks to wait after too many failed logins',
-      hint: 'a login before that makes the lock-out longer; check the stored credentials meanwhile',
-      until: state.lockedOutUntil,
-    };
-  }
-  if (needsCold && ctx.budget.blockedUntil !== null) {
-    return {
-      code: 'login-deferred',
-      message: `${ctx.budget.loginsLastHour} logins in the last hour; ${ctx.rules.restart.maxLoginsPerHour} are allowed for this IBKR user`,
-      hint: 'each further login risks a lock-out by IBKR: wait, and look for the cause with: ibctl events --since 2h',
-      until: ctx.budget.blockedUntil,
-    };
-  }
+  // A person may go beyond the budget, but not against IBKR, nor ring a phone that is being rung.
+  const deferral = needsCold
+    ? (lockOutDeferral(state.lockedOutUntil, ctx.now) ??
+      (override === null ? budgetDeferral(ctx.budget) : null) ??
+      pushDeferral(ctx.budget))
+    : null;
+  if (deferral !== null)
+    return { code: 'login-deferred', message: deferral.text, hint: deferral.hint, deferral };
   if (action === 'restart-warm') {
     if (state.run?.restartAsked) {
       return {
         code: 'wrong-state',
         message: 'a restart is already under way',
         hint: 'follow it with: ibctl wait',
-        until: null,
+        deferral: null,
       };
     }
     if (!isReadyOrDegraded(state.phase)) {
@@ -111,7 +108,7 @@ export function refuseOperator(
         code: 'warm-restart-unavailable',
         message: `a session that is ${state.phase.name} cannot be restarted without a login`,
         hint: 'ibctl restart --cold restarts with a full login and, if IBKR asks for it, a second factor',
-        until: null,
+        deferral: null,
       };
     }
   }
@@ -135,7 +132,11 @@ export function reduce(state: SessionState, fact: Fact, ctx: Context): Step {
       onAgentStopping(draft);
       break;
     case 'operator':
-      onOperator(draft, fact.action);
+      onOperator(draft, fact.action, fact.override ?? null);
+      break;
+    case 'push-free':
+      if (draft.phase.name === 'backing-off' && draft.reason === 'push-outstanding')
+        draft.launch(draft.phase.launch, draft.reason);
       break;
     case 'timer':
       onTimer(draft);
@@ -238,7 +239,9 @@ function onAgentStarted(d: Draft, desired: 'up' | 'down', memory: SessionMemory,
   }
   const { halted, retry } = memory;
   if (halted !== null) d.stayHalted(halted.reason, halted.text, halted.hint);
-  else if (retry !== null && retry.until > now) d.waitUntil(retry.reason, notLater(retry.until));
+  // Whether that one is through by now, the ledger says.
+  else if (retry !== null && retry.until > now && retry.reason !== 'push-outstanding')
+    d.waitUntil(retry.reason, notLater(retry.until));
   else d.launch('cold', 'autostart');
 }
 
@@ -250,10 +253,10 @@ function onAgentStopping(d: Draft): void {
   d.stopThen({ kind: 'stay-stopped', reason: 'agent-stopping' });
 }
 
-function onOperator(d: Draft, action: OperatorAction): void {
-  const refusal = refuseOperator(d.snapshot(), action, d.ctx);
+function onOperator(d: Draft, action: OperatorAction, override: Override | null): void {
+  const refusal = refuseOperator(d.snapshot(), action, d.ctx, override);
   if (refusal !== null) {
-    if (refusal.until !== null) d.emitDeferred(refusal.until, refusal.message);
+    if (refusal.deferral !== null) d.emitDeferred(refusal.deferral, refusal.hint);
     return;
   }
   switch (action) {
@@ -265,7 +268,7 @@ function onOperator(d: Draft, action: OperatorAction): void {
         d.updateRun({ afterExit: { kind: 'launch', launch: 'cold', reason: 'operator-login' } });
       } else if (!isUp(d.phase)) {
         d.forgetFailures();
-        d.launch(d.token ? 'warm' : 'cold', 'operator-login');
+        d.launch(d.token ? 'warm' : 'cold', 'operator-login', override);
       }
       return;
     case 'stop':
@@ -408,7 +411,7 @@ function onExited(d: Draft, report: ExitReport): void {
   const silent = run.gatewayVersion === null && run.submissions === 0;
   const used = run.said.problem?.code === 'order-used';
   if (!report.executed && silent && !used && run.launch === 'cold')
-    d.effects.push({ kind: 'refund', order: run.order });
+    d.effects.push({ kind: 'refund', what: 'login', order: run.order });
   const wasLoggedIn = run.loggedInAt !== null;
   d.endRun();
 
@@ -485,6 +488,7 @@ function onGateway(d: Draft, fact: GatewayFact): void {
       // What was shown was the list of devices; the second factor itself follows.
       if (d.phase.name !== 'awaiting-second-factor') return;
       d.updateRun({ secondFactors: run.secondFactors - 1 });
+      d.effects.push({ kind: 'refund', what: 'push', order: run.order });
       d.enter({ name: 'logging-in' }, d.reason);
       return;
     case 'second-factor-answered':
@@ -563,23 +567,45 @@ function onSecondFactorShown(
   run: Run,
   shown: Extract<GatewayFact, { kind: 'second-factor-shown' }>['method'],
 ): void {
+  if (d.phase.name === 'awaiting-second-factor') return;
+  const { budget } = d.ctx;
+  // Also on a JVM that is being ended: the phone rings all the same. A line that repeats without end must not fill the disk.
+  if (budget.pushesLastHour < MAX_COUNTED_PUSHES)
+    d.effects.push({ kind: 'charge', what: 'push', order: run.order });
   if (!isComingUp(d) && !isReadyOrDegraded(d.phase)) return;
   const expected = d.ctx.rules.secondFactorMethod;
   const method = shown ?? (expected === 'none' ? 'unknown' : expected);
-  if (d.phase.name === 'awaiting-second-factor') return;
   const attempt = run.secondFactors + 1;
   d.lose('relogin-required', 'the gateway asks for the second factor again');
   d.leaveReady();
   d.updateRun({ secondFactors: attempt, secondFactor: method, loggedInAt: null });
   const deadline = d.ctx.now + d.ctx.rules.deadlines.secondFactorMs;
   d.enter({ name: 'awaiting-second-factor', method, deadline, attempt }, 'second-factor-pending');
-  d.effects.push({ kind: 'charge', what: 'push', order: run.order });
   d.emit({
     event: 'second-factor-pending',
     fields: { IB_METHOD: method, IB_ATTEMPT: String(attempt), IB_DEADLINE: new Date(deadline).toISOString() },
     reason: 'second-factor-pending',
     hint: secondFactorHint(method, deadline),
   });
+  endUnwantedPush(d, run);
+}
+
+/** One that came by itself, and that nobody can be asked to answer: beside another one, or beyond the budget. The run is ended. */
+function endUnwantedPush(d: Draft, run: Run): void {
+  const { budget } = d.ctx;
+  const other = budget.push?.shown === true ? pushDeferral(budget) : null;
+  if (other !== null) {
+    d.emitDeferred(other, other.hint);
+    d.endRestart(other.text);
+    d.stopThen(d.afterFailure('push-outstanding', other.until));
+    return;
+  }
+  // The first one after a login of ours was allowed with that login.
+  const spent = run.push === 'launched' ? null : budgetDeferral(budget, 'push');
+  if (spent === null) return;
+  d.emitDeferred({ ...spent, text: `IBKR asks for one more second factor: ${spent.text}` });
+  d.endRestart(spent.text);
+  d.stopThen({ kind: 'halt', reason: 'login-budget', detail: spent.text });
 }
 
 /** A push that led nowhere, answered or not: a few in a row are all that a person is asked for. */

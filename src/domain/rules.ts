@@ -1,6 +1,7 @@
 // Owns what a session's rules take from its configuration; all durations in milliseconds.
 
 import type { SecondFactorMethod } from '../protocol/states.ts';
+import type { LoginLimits } from './ledger.ts';
 
 export type SessionRules = {
   readonly mode: 'live' | 'paper';
@@ -10,9 +11,8 @@ export type SessionRules = {
     readonly policy: 'always' | 'never';
     readonly backoffMinMs: number;
     readonly backoffMaxMs: number;
-    readonly maxLoginsPerHour: number;
     readonly maxMissedSecondFactors: number;
-  };
+  } & LoginLimits;
   readonly deadlines: {
     readonly startMs: number;
     readonly loginMs: number;

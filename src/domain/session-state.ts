@@ -45,6 +45,8 @@ export type Run = {
   /** Method of the second factor that was shown last and is neither accepted nor missed yet; null when there is none. */
   readonly secondFactor: SecondFactorMethod | null;
   readonly loggedInAt: number | null;
+  /** Whether this run may ring the phone: the login it was `launched` for, one that came `again` by itself, or one that is `shown`. */
+  readonly push: 'launched' | 'again' | 'shown' | null;
   /** Not null: we asked this JVM to end, and this follows when it has. */
   readonly afterExit: AfterStop | null;
   /** A restart of this JVM was asked through the gateway and is outstanding. */

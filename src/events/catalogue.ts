@@ -42,11 +42,12 @@ export const CATALOGUE = {
   'operator-command': row({
     messageId: 'dc21b7964c294af6b8238a88fcb2b30e',
     priority: 5,
-    fields: ['IB_METHOD', 'IB_ACTOR_UID', 'IB_ACTOR_PID', 'IB_ACTOR_USER', 'IB_ACTOR_CLIENT'],
+    // IB_OVERRIDE is `yes` when the caller wanted the login budget overridden.
+    fields: ['IB_METHOD', 'IB_OVERRIDE', 'IB_ACTOR_UID', 'IB_ACTOR_PID', 'IB_ACTOR_USER', 'IB_ACTOR_CLIENT'],
     meaning: 'Somebody called a method that can change something; told before it is carried out.',
     remedy: '',
     text: (f) =>
-      `${f.IB_METHOD} asked by ${f.IB_ACTOR_USER || `uid ${f.IB_ACTOR_UID}`} (${f.IB_ACTOR_CLIENT}, pid ${f.IB_ACTOR_PID})`,
+      `${f.IB_METHOD}${f.IB_OVERRIDE === 'yes' ? ' beyond the login budget' : ''} asked by ${f.IB_ACTOR_USER || `uid ${f.IB_ACTOR_UID}`} (${f.IB_ACTOR_CLIENT}, pid ${f.IB_ACTOR_PID})`,
   }),
   'session-starting': row({
     messageId: '30b4e574ab484ae997f3e8b3ed0d3ea1',
@@ -76,10 +77,32 @@ export const CATALOGUE = {
   'login-deferred': row({
     messageId: 'e5cdac8af8a44bd7b780357c76f99ef1',
     priority: 4,
-    fields: ['IB_UNTIL', 'IB_DETAIL'],
-    meaning: 'The login budget does not allow a login now.',
-    remedy: 'Wait until IB_UNTIL, or find out why so many logins were needed: `ibctl events --since 1h`.',
+    fields: ['IB_UNTIL', 'IB_DETAIL', 'IB_WHY', 'IB_USED', 'IB_LIMIT', 'IB_WAITS_FOR'],
+    meaning:
+      'A login is not made now. IB_WHY: a budget that is used up (`logins-hour`, `logins-day`, `pushes-hour`, `pushes-day`, with IB_USED of IB_LIMIT), `push-outstanding` (the session IB_WAITS_FOR of the same IBKR user may wait for its second factor), or `locked-out` (IBKR asked to wait).',
+    remedy:
+      'Wait until IB_UNTIL, or find out why so many logins were needed: `ibctl events --since 1h`. `ibctl plan` shows all budgets.',
     text: (f) => `login deferred until ${f.IB_UNTIL}: ${f.IB_DETAIL}`,
+  }),
+  'budget-overridden': row({
+    messageId: '45246be1880c4e26ae8cc1b7374f4dbd',
+    priority: 4,
+    fields: [
+      'IB_ACTOR_UID',
+      'IB_ACTOR_PID',
+      'IB_WHY',
+      'IB_UNTIL',
+      'IB_LOGINS_HOUR',
+      'IB_LOGINS_DAY',
+      'IB_PUSHES_HOUR',
+      'IB_PUSHES_DAY',
+    ],
+    meaning:
+      'An operator let one login through although the login budget is used up; what was spent before it is in the fields.',
+    remedy:
+      'Nobody you know of? The `operator-command` just before names the user; members of the group ib-operators may do it.',
+    text: (f) =>
+      `login budget (${f.IB_WHY}) overridden by uid ${f.IB_ACTOR_UID || '?'}, pid ${f.IB_ACTOR_PID || '?'}: ${f.IB_LOGINS_HOUR} logins in the last hour, ${f.IB_LOGINS_DAY} in 24 h; second factors: ${f.IB_PUSHES_HOUR} and ${f.IB_PUSHES_DAY}`,
   }),
   'second-factor-pending': row({
     messageId: '0ff800a410ab4e80873f3753483e4feb',

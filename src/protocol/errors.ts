@@ -76,7 +76,8 @@ export const ERROR_CODES = {
   'login-deferred': {
     exit: EXIT.operatorNeeded,
     retryable: true,
-    meaning: 'the login budget does not allow a login now',
+    meaning:
+      'the login budget, or another session that waits for a second factor, does not allow a login now',
   },
   'wrong-state': {
     exit: EXIT.failed,

@@ -34,6 +34,16 @@ const nextStep = z.strictObject({
   why: z.string(),
 });
 
+/** Why a cold login has to wait now. */
+const deferral = z.strictObject({
+  why: z.enum(['logins-hour', 'logins-day', 'pushes-hour', 'pushes-day', 'push-outstanding', 'locked-out']),
+  until: time,
+  text: z.string(),
+  used: z.int().nullable(),
+  limit: z.int().nullable(),
+  session: sessionName.nullable().meta({ description: 'the session that is waited for' }),
+});
+
 const sessionStatus = z.strictObject({
   name: sessionName,
   gateway: z.enum(['ibgateway', 'clientportal']),
@@ -67,7 +77,12 @@ const sessionStatus = z.strictObject({
     gatewayVersion: z.string().nullable(),
   }),
   next: nextStep.nullable(),
-  ledger: z.strictObject({ logins24h: z.int(), pushes24h: z.int(), blockedUntil: time.nullable() }),
+  ledger: z.strictObject({
+    logins24h: z.int(),
+    pushes24h: z.int(),
+    blockedUntil: time.nullable(),
+    deferral: deferral.nullable(),
+  }),
   conditions: z.array(condition),
 });
 
@@ -168,6 +183,38 @@ const notifyTestResult = z.strictObject({
   hint: z.string(),
 });
 
+const plannedSession = z.strictObject({
+  session: sessionName,
+  user: z.string().meta({ description: 'key of the login budget, from the configuration' }),
+  state,
+  desired: z.enum(['up', 'down']),
+  steps: z.array(
+    z.strictObject({
+      at: time.nullable().meta({ description: 'null: not known' }),
+      kind: z.enum([...nextStep.shape.kind.options, 'daily-restart', 'daily-logoff', 'token-expiry']),
+      needsSecondFactor: nextStep.shape.needsSecondFactor,
+      why: z.string(),
+    }),
+  ),
+  deferral: deferral.nullable().meta({ description: 'what a cold login would have to wait for now' }),
+});
+
+const plannedUser = z.strictObject({
+  user: z.string(),
+  sessions: z.array(sessionName),
+  budgets: z.array(
+    z.strictObject({
+      name: z.enum(['logins-hour', 'logins-day', 'pushes-hour', 'pushes-day']),
+      used: z.int(),
+      limit: z.int(),
+      freesAt: time.nullable().meta({ description: 'when one more is allowed than now; null: all are free' }),
+    }),
+  ),
+  pushOutstanding: z.strictObject({ session: sessionName, until: time, shown: z.boolean() }).nullable().meta({
+    description: 'the session that waits for a second factor (`shown`), or whose login may lead to one',
+  }),
+});
+
 const named = {
   session: sessionName.optional().meta({ description: 'may be left out when there is one session' }),
 };
@@ -181,6 +228,11 @@ const askedAt = time.optional().meta({
     'when the same call was made on a connection that was lost since: what was carried out then is followed, and not done again',
 });
 
+const override = z.boolean().default(false).meta({
+  description:
+    'let one login through although the login budget is used up; never against a lock-out by IBKR or an outstanding second factor',
+});
+
 export const METHODS = {
   status: {
     access: 'observe',
@@ -188,17 +240,24 @@ export const METHODS = {
     params: z.strictObject({ ...named, showAccounts: z.boolean().default(false) }),
     result: status,
   },
+  plan: {
+    access: 'observe',
+    summary:
+      'what happens next to each session, whether it needs a second factor, and what is left of the login budgets',
+    params: z.strictObject(named),
+    result: z.strictObject({ sessions: z.array(plannedSession), users: z.array(plannedUser) }),
+  },
   login: {
     access: 'operate',
     summary: 'log the session in and follow it until it is ready or a person is needed',
-    params: z.strictObject({ ...named, follow, askedAt }),
+    params: z.strictObject({ ...named, follow, askedAt, override }),
     stream: progress,
     result: outcome,
   },
   start: {
     access: 'operate',
     summary: 'want the session up, also after a restart of the agent',
-    params: z.strictObject({ ...named, follow, askedAt }),
+    params: z.strictObject({ ...named, follow, askedAt, override }),
     stream: progress,
     result: outcome,
   },
@@ -309,4 +368,7 @@ export type Condition = z.output<typeof condition>;
 export type SecondFactor = z.output<typeof secondFactor>;
 export type NotifyTargetStatus = z.output<typeof notifyTargetStatus>;
 export type NotifyTestResult = z.output<typeof notifyTestResult>;
+export type Plan = z.output<(typeof METHODS)['plan']['result']>;
+export type PlanStep = Plan['sessions'][number]['steps'][number];
+export type DeferralView = z.output<typeof deferral>;
 export type NextStep = z.output<typeof nextStep>;

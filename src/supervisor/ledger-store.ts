@@ -1,31 +1,46 @@
 // Owns the ledger on disk: every charge is durable before anything is done on its strength.
 
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import {
   type Budget,
   budgetOf,
   chargeLedger,
   EMPTY_LEDGER,
+  endLeases,
+  followClock,
   type Ledger,
   type LedgerEntry,
+  type LoginLimits,
+  type PushLease,
   parseLedger,
+  redateLogin,
   refundLedger,
-  settleLedger,
+  refundPush,
+  type ToldSoFar,
+  takeLease,
 } from '../domain/ledger.ts';
 import type { Clock } from '../host/clock.ts';
-import { errorCode, writeFileAtomic } from '../host/files.ts';
+import { errorCode, removeLeftovers, writeFileAtomic } from '../host/files.ts';
 import { AgentError } from '../protocol/errors.ts';
 
 export class LedgerStore {
   readonly #path: string;
   readonly #clock: Clock;
+  readonly #boot: string;
+  readonly #waiting = new Map<() => void, string>();
   #ledger: Ledger;
 
-  /** Throws AgentError `state-unwritable` when the file is there and cannot be read as a ledger: a budget that is not known is not free. */
-  constructor(path: string, clock: Clock) {
+  /**
+   * `boot` differs from boot to boot: with it, time that passed while no agent ran is told from a clock that was set.
+   * Throws AgentError `state-unwritable` when the file is there and cannot be read as a ledger: a budget that is not known is not free.
+   */
+  constructor(path: string, clock: Clock, boot: string = randomUUID()) {
     this.#path = path;
     this.#clock = clock;
+    this.#boot = boot;
     this.#ledger = readLedger(path);
+    removeLeftovers(path);
   }
 
   /**
@@ -33,10 +48,16 @@ export class LedgerStore {
    * by itself has happened all the same: it stays counted here, and is on disk with the next write that succeeds.
    */
   charge(entry: Omit<LedgerEntry, 'at'>): void {
-    const now = this.#clock.now();
+    const now = this.#follow();
     const next = chargeLedger(this.#ledger, { ...entry, at: now }, now);
     if (entry.by === 'ibc') this.#ledger = next;
     this.#write(next);
+  }
+
+  /** For an order that is given again. Throws AgentError `state-unwritable`. */
+  redate(order: string): void {
+    const now = this.#follow();
+    this.#write(redateLogin(this.#ledger, order, now));
   }
 
   /** How many entries of a kind stand under a launch order: those that IBC caused, or the agent. */
@@ -46,15 +67,55 @@ export class LedgerStore {
     ).length;
   }
 
-  refund(order: string): void {
-    this.#write(refundLedger(this.#ledger, order));
+  refund(order: string, what: LedgerEntry['kind'] = 'login'): void {
+    this.#write(what === 'login' ? refundLedger(this.#ledger, order) : refundPush(this.#ledger, order));
   }
 
-  budget(user: string, maxLoginsPerHour: number): Budget {
-    const now = this.#clock.now();
-    // Without this, entries from a clock that ran ahead would block for as long as it did.
-    this.#ledger = settleLedger(this.#ledger, now);
-    return budgetOf(this.#ledger, user, now, maxLoginsPerHour);
+  /** Keeps the other sessions of the user from logging in; holds here also when it cannot be written. Throws AgentError `state-unwritable`. */
+  lease(lease: PushLease): void {
+    const now = this.#follow();
+    this.#ledger = takeLease(this.#ledger, lease, now);
+    this.#write(this.#ledger);
+  }
+
+  /** Frees the user's other sessions, and tells those that wait. Throws AgentError `state-unwritable`; they are free all the same. */
+  release(user: string, ends: (lease: PushLease) => boolean): void {
+    const next = endLeases(this.#ledger, (lease) => lease.user === user && ends(lease));
+    if (next === this.#ledger) return;
+    this.#ledger = next;
+    try {
+      this.#write(next);
+    } finally {
+      for (const [wake, of] of [...this.#waiting]) if (of === user) wake();
+    }
+  }
+
+  /** Calls back when a lease of the user has ended, until the returned function is called. */
+  onRelease(user: string, wake: () => void): () => void {
+    this.#waiting.set(wake, user);
+    return () => this.#waiting.delete(wake);
+  }
+
+  /** How the budget of `user` stands for `session`: leases of its own do not keep it waiting. */
+  budget(
+    user: string,
+    limits: LoginLimits,
+    session: string | null = null,
+    told: ToldSoFar | null = null,
+  ): Budget {
+    const now = this.#follow();
+    return budgetOf(this.#ledger, user, now, limits, session, told);
+  }
+
+  /** Epoch milliseconds; dates are in the terms of the clock as it is now after this. */
+  #follow(): number {
+    const wall = this.#clock.now();
+    this.#ledger = followClock(this.#ledger, {
+      boot: this.#boot,
+      wall,
+      monotonicMs: this.#clock.monotonicMs(),
+    });
+    return wall;
   }
 
   #write(next: Ledger): void {
@@ -92,6 +153,6 @@ function readLedger(path: string): Ledger {
   const ledger = parseLedger(text);
   if (ledger !== null) return ledger;
   throw new AgentError('state-unwritable', `the ledger ${path} is damaged`, {
-    hint: 'the agent does not log in without knowing what was spent; if no login was made in the last hour, delete the file',
+    hint: 'the agent does not log in without knowing what was spent; if no login was made in the last 24 hours, delete the file',
   });
 }

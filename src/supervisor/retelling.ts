@@ -1,10 +1,17 @@
 // Owns which effects of what happened without an agent are still to be had: none twice, and none left out.
 
 import type { Effect } from '../domain/effects.ts';
+import type { ToldSoFar } from '../domain/ledger.ts';
 import type { LedgerStore } from './ledger-store.ts';
 
 /** Events that may follow long after the retelling and still have been told by the agent before. */
 const TOLD_LATER: ReadonlySet<string> = new Set(['session-ready', 'restart-finished']);
+
+/** Of these pairs only the later counts. */
+const SAME_MATTER: Readonly<Partial<Record<Effect['kind'], Effect['kind']>>> = {
+  'unwatch-api': 'watch-api',
+  release: 'lease',
+};
 
 /**
  * The rules are given the whole record of a run again, and want everything again that followed from it. An earlier agent had the beginning
@@ -15,14 +22,24 @@ export class Retelling {
   at: number | null = null;
   readonly #order: string;
   readonly #told: Map<string, number>;
-  readonly #ledger: LedgerStore;
+  readonly #ledger: Pick<LedgerStore, 'count'>;
   readonly #charged = new Map<'login' | 'push', number>();
   readonly #late: Effect[] = [];
 
-  constructor(order: string, told: ReadonlyMap<string, number>, ledger: LedgerStore) {
+  constructor(order: string, told: ReadonlyMap<string, number>, ledger: Pick<LedgerStore, 'count'>) {
     this.#order = order;
     this.#told = new Map(told);
     this.#ledger = ledger;
+  }
+
+  /** What the run has spent by the moment that is being told; null once all is told. */
+  get soFar(): ToldSoFar | null {
+    if (this.at === null) return null;
+    return {
+      order: this.#order,
+      login: this.#charged.get('login') ?? 0,
+      push: this.#charged.get('push') ?? 0,
+    };
   }
 
   /** The effect when it is to be carried out now; null when it was had, comes later (see {@link deferred}), or never. */
@@ -35,12 +52,17 @@ export class Retelling {
       case 'charge':
         return this.#wasCharged(effect.what) ? null : effect;
       case 'refund':
-        return effect;
+        if (effect.what === 'login') return effect;
+        // It was not counted in the end, so the next one is the n-th again.
+        this.#charged.set('push', (this.#charged.get('push') ?? 0) - 1);
+        return null;
       // A stop that is still due is asked for at the end, by the rules; a restart was asked for before the record of it was made.
       case 'stop':
       case 'ask-restart':
         return null;
       case 'launch':
+      case 'lease':
+      case 'release':
       case 'stop-display':
       case 'watch-api':
       case 'unwatch-api':
@@ -55,7 +77,7 @@ export class Retelling {
   deferred(): readonly Effect[] {
     const last = new Map<string, Effect>();
     for (const effect of this.#late) {
-      const key = effect.kind === 'unwatch-api' ? 'watch-api' : effect.kind;
+      const key = SAME_MATTER[effect.kind] ?? effect.kind;
       last.delete(key);
       last.set(key, effect);
     }

@@ -2,9 +2,11 @@
 
 import { randomUUID } from 'node:crypto';
 import type { SessionConfig } from '../config/types.ts';
+import { afterClockStep } from '../domain/clock-step.ts';
 import type { Context } from '../domain/draft.ts';
 import type { Effect } from '../domain/effects.ts';
-import type { Fact, FoundRun, LaunchProblem, OperatorAction } from '../domain/facts.ts';
+import type { Fact, FoundRun, LaunchProblem, OperatorAction, Override } from '../domain/facts.ts';
+import type { Budget } from '../domain/ledger.ts';
 import { minimalRun, type SessionMemory } from '../domain/memory.ts';
 import { nextTimerAt, reduce, refuseOperator } from '../domain/reducer.ts';
 import type { SessionRules } from '../domain/rules.ts';
@@ -36,6 +38,8 @@ const LONGEST_ERROR_TEXT = 300;
 /** The loop is asked for a sign of life this often, and is given up as hung after the second time. */
 const TICK_MS = 2_000;
 const LONGEST_TICK_MS = 10_000;
+/** Two clocks are never read at the same moment. */
+const SMALLEST_CLOCK_STEP_MS = 1_000;
 /** States that last: what ends them is no urgent news. */
 const RESTING: ReadonlySet<string> = new Set(['stopped', 'ready', 'degraded', 'backing-off', 'halted']);
 
@@ -67,6 +71,8 @@ export class SessionLoop {
   #parser = new IbcLogParser();
   #mapping: IbcMapping;
   #lastError: string | null = null;
+  /** Wall clock less monotonic clock, as of the last look; differs when somebody set the clock. */
+  #wallOffsetMs: number;
   #timer: Timer | null = null;
   #timerAt: number | null = null;
   /** Why something could not be recorded; null when the last thing was. */
@@ -78,6 +84,7 @@ export class SessionLoop {
   #ready = false;
   /** Whether it has been told that the session is ready, or that it is not. */
   #decided = false;
+  readonly #unwait: () => void;
   #ticks: Timer | null = null;
   #lastTickMs = 0;
 
@@ -85,9 +92,11 @@ export class SessionLoop {
     this.config = parts.config;
     this.#parts = parts;
     this.#state = initialState(parts.clock.now());
+    this.#wallOffsetMs = parts.clock.now() - parts.clock.monotonicMs();
     this.#mapping = new IbcMapping(parts.config.deadlines.secondFactorMs);
     this.#host = parts.makeHost((observation) => this.#observe(observation));
     this.#api = parts.makeApi((fact) => this.dispatch(fact));
+    this.#unwait = parts.ledger.onRelease(parts.config.user, () => this.dispatch({ kind: 'push-free' }));
   }
 
   get state(): SessionState {
@@ -138,6 +147,7 @@ export class SessionLoop {
     const recovery = this.#recovery;
     if (recovery.kind !== 'found') {
       this.dispatch({ kind: 'agent-started', desired, memory, found: this.#judgeLost(recovery, memory) });
+      this.#endStaleLeases();
       return;
     }
     const { run, complete, observations, told } = recovery;
@@ -160,6 +170,17 @@ export class SessionLoop {
     retelling.at = null;
     for (const effect of retelling.deferred()) this.#perform(effect, this.#state);
     this.dispatch({ kind: 'replayed' });
+    this.#endStaleLeases();
+  }
+
+  /** What an earlier agent's run kept the user's other sessions waiting for, and no run does any more. */
+  #endStaleLeases(): void {
+    const { run } = this.#state;
+    const { name, user } = this.config;
+    const order = run?.push == null && run?.afterExit == null ? null : run.order;
+    this.#book(() =>
+      this.#parts.ledger.release(user, (lease) => lease.session === name && lease.order !== order),
+    );
   }
 
   /** The charge comes before the order: a run that was never charged was never ordered, and is decided anew. */
@@ -187,20 +208,32 @@ export class SessionLoop {
    * Carries out an operator's action, or throws an AgentError that says why it cannot be done now. `state-unwritable`:
    * it is being carried out, but will be forgotten when the agent restarts.
    */
-  operate(action: OperatorAction): void {
+  operate(action: OperatorAction, override: Override | null = null): void {
+    this.#followClock();
     if (this.#closing) {
       throw new AgentError('agent-stopping', 'the agent is stopping', { hint: 'try again when it is back' });
     }
     const wanted = this.#state.desired;
-    const refusal = refuseOperator(this.#state, action, this.#context());
-    this.dispatch({ kind: 'operator', action });
+    const refusal = refuseOperator(this.#state, action, this.#context(), override);
+    this.dispatch({ kind: 'operator', action, override });
     if (refusal === null) {
       if (this.#state.desired !== wanted && this.#unrecorded !== null) throw this.#unrecorded;
       return;
     }
+    const { deferral } = refusal;
     throw new AgentError(refusal.code, refusal.message, {
       hint: refusal.hint,
-      ...(refusal.until === null ? {} : { data: { blockedUntil: isoTime(refusal.until) } }),
+      ...(deferral === null
+        ? {}
+        : {
+            data: {
+              blockedUntil: isoTime(deferral.until),
+              why: deferral.why,
+              used: deferral.used,
+              limit: deferral.limit,
+              session: deferral.session,
+            },
+          }),
     });
   }
 
@@ -232,6 +265,7 @@ export class SessionLoop {
   }
 
   async #leave(): Promise<void> {
+    this.#unwait();
     this.#ticks?.cancel();
     this.#timer?.cancel();
     this.#api.unwatch();
@@ -244,17 +278,37 @@ export class SessionLoop {
   }
 
   #context(): Context {
-    const { random, ledger, config } = this.#parts;
+    const { random, config } = this.#parts;
     return {
       now: this.#now(),
       random: random(),
       order: randomUUID(),
-      budget: ledger.budget(config.user, config.restart.maxLoginsPerHour),
+      budget: this.#budget(),
       rules: rulesOf(config),
     };
   }
 
+  /** While the past is told, as it stood then: what is on record of the rest of the run has not happened yet. */
+  #budget(): Budget {
+    const { ledger, config } = this.#parts;
+    const told = this.#retelling?.soFar ?? null;
+    const budget = ledger.budget(config.user, config.restart, config.name, told);
+    if (told === null || budget.push === null) return budget;
+    return { ...budget, push: { ...budget.push, shown: false } };
+  }
+
+  /** What waits, waits for time to pass, not for the wall clock to say so. */
+  #followClock(): void {
+    const { clock } = this.#parts;
+    const offset = clock.now() - clock.monotonicMs();
+    const step = Math.round(offset - this.#wallOffsetMs);
+    if (Math.abs(step) < SMALLEST_CLOCK_STEP_MS || this.#retelling?.at != null) return;
+    this.#wallOffsetMs = offset;
+    this.#state = afterClockStep(this.#state, step);
+  }
+
   #step(fact: Fact): void {
+    this.#followClock();
     const before = this.#state;
     const { state, effects } = reduce(before, fact, this.#context());
     this.#state = state;
@@ -312,7 +366,18 @@ export class SessionLoop {
         );
         return;
       case 'refund':
-        this.#book(() => this.#parts.ledger.refund(effect.order));
+        this.#book(() => this.#parts.ledger.refund(effect.order, effect.what));
+        return;
+      case 'lease': {
+        const { order, until, shown } = effect;
+        const { user, name: session } = this.config;
+        this.#book(() => this.#parts.ledger.lease({ user, session, order, until, shown }));
+        return;
+      }
+      case 'release':
+        this.#book(() =>
+          this.#parts.ledger.release(this.config.user, (lease) => lease.order === effect.order),
+        );
         return;
       case 'save-desired':
         this.#book(() => this.#parts.desired.set(this.config.name, effect.desired));
@@ -343,8 +408,10 @@ export class SessionLoop {
       notAfter: this.#parts.clock.now() + ORDER_VALID_MS,
     };
     try {
-      // An order that is given again was charged when it was given first.
-      if (launch === 'cold' && this.#parts.ledger.count(id, 'login', 'agent') === 0) {
+      // An order that is given again was charged when it was given first, and is used now if ever.
+      if (launch === 'cold' && this.#parts.ledger.count(id, 'login', 'agent') > 0) {
+        this.#parts.ledger.redate(id);
+      } else if (launch === 'cold') {
         this.#parts.ledger.charge({
           user: this.config.user,
           session: this.config.name,

@@ -2,13 +2,21 @@
 
 import type { SessionConfig } from '../config/types.ts';
 import { CONDITIONS, visibleConditions } from '../domain/conditions.ts';
+import { budgetDeferral, lockOutDeferral, pushDeferral } from '../domain/deferral.ts';
 import type { Budget } from '../domain/ledger.ts';
 import { REASONS } from '../domain/reasons.ts';
 import { secondFactorHint } from '../domain/second-factor-hint.ts';
 import type { SessionState } from '../domain/session-state.ts';
 import { isoTime } from '../host/clock.ts';
 import { maskAccounts } from '../protocol/mask.ts';
-import type { Condition, NextStep, Progress, SecondFactor, SessionStatus } from '../protocol/methods.ts';
+import type {
+  Condition,
+  DeferralView,
+  NextStep,
+  Progress,
+  SecondFactor,
+  SessionStatus,
+} from '../protocol/methods.ts';
 
 /** Figures of the session's process; what cannot be known is null. */
 export type ProcessView = {
@@ -71,9 +79,19 @@ export function statusOf(
       logins24h: budget.logins24h,
       pushes24h: budget.pushes24h,
       blockedUntil: timeOrNull(budget.blockedUntil),
+      deferral: deferralOf(state, budget, parts.now),
     },
     conditions: conditionsOf(state, parts.now),
   };
+}
+
+/** Why a cold login of the session would have to wait now; null when it would not. */
+export function deferralOf(state: SessionState, budget: Budget, now: number): DeferralView | null {
+  const deferral =
+    lockOutDeferral(state.lockedOutUntil, now) ?? budgetDeferral(budget) ?? pushDeferral(budget);
+  if (deferral === null) return null;
+  const { why, until, text, used, limit, session } = deferral;
+  return { why, until: isoTime(until), text, used, limit, session };
 }
 
 export function progressOf(config: SessionConfig, state: SessionState, now: number): Progress {
@@ -95,7 +113,8 @@ function secondFactorOf(state: SessionState): SecondFactor | null {
   return { method, since: isoTime(state.since), deadline: isoTime(deadline), attempt };
 }
 
-function nextOf(config: SessionConfig, state: SessionState): NextStep | null {
+/** What the agent does next to the session by itself; null when it waits for facts or for a person. */
+export function nextOf(config: SessionConfig, state: SessionState): NextStep | null {
   const { phase, run } = state;
   if (phase.name === 'backing-off') {
     return {
@@ -154,7 +173,7 @@ function conditionsOf(state: SessionState, now: number): Condition[] {
 }
 
 /** What is configured says what to expect; null when the configuration leaves it open. */
-function needsSecondFactor(config: SessionConfig): boolean | null {
+export function needsSecondFactor(config: SessionConfig): boolean | null {
   if (config.secondFactor.method === 'none') return false;
   return config.secondFactor.method === 'unknown' ? null : true;
 }
@@ -164,6 +183,6 @@ function nextFullMinute(at: number): number {
   return (Math.floor((at + 2_000) / 60_000) + 1) * 60_000;
 }
 
-function timeOrNull(at: number | null): string | null {
+export function timeOrNull(at: number | null): string | null {
   return at === null ? null : isoTime(at);
 }

@@ -67,7 +67,7 @@ export function aSession(over: Partial<SessionStatus> = {}): SessionStatus {
       gatewayVersion: '10.37.1n',
     },
     next: null,
-    ledger: { logins24h: 1, pushes24h: 1, blockedUntil: null },
+    ledger: { logins24h: 1, pushes24h: 1, blockedUntil: null, deferral: null },
     conditions: [],
     ...over,
   };

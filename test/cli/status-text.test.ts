@@ -56,7 +56,19 @@ const EVERYTHING = aStatus([
     desired: 'up',
     reason: 'connection-failed',
     next: { at: at(400), kind: 'login', needsSecondFactor: true, why: 'try 2 of 3 in this hour' },
-    ledger: { logins24h: 3, pushes24h: 2, blockedUntil: at(400) },
+    ledger: {
+      logins24h: 3,
+      pushes24h: 2,
+      blockedUntil: at(400),
+      deferral: {
+        why: 'logins-hour',
+        until: at(400),
+        text: 'the login budget of this IBKR user is used up: 3 of 3 logins in the last hour',
+        used: 3,
+        limit: 3,
+        session: null,
+      },
+    },
   }),
 ]);
 

@@ -37,6 +37,9 @@ describe('a described configuration', () => {
             backoffMin: '30s',
             backoffMax: '30m',
             maxLoginsPerHour: 3,
+            maxLoginsPerDay: 12,
+            maxPushesPerHour: 3,
+            maxPushesPerDay: 10,
             maxMissedSecondFactors: 2,
           },
           deadlines: {

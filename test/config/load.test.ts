@@ -50,6 +50,9 @@ describe('a valid configuration', () => {
             backoffMinMs: 30_000,
             backoffMaxMs: 1_800_000,
             maxLoginsPerHour: 3,
+            maxLoginsPerDay: 12,
+            maxPushesPerHour: 3,
+            maxPushesPerDay: 10,
             maxMissedSecondFactors: 2,
           },
           deadlines: {
@@ -129,6 +132,9 @@ sessions:
         backoffMinMs: 500,
         backoffMaxMs: 3_600_000,
         maxLoginsPerHour: 1,
+        maxLoginsPerDay: 12,
+        maxPushesPerHour: 3,
+        maxPushesPerDay: 10,
         maxMissedSecondFactors: 1,
       },
       deadlines: {
@@ -399,6 +405,21 @@ const FAULTS: readonly (readonly [name: string, lines: readonly string[], told: 
     'too many logins an hour',
     ['restart: {maxLoginsPerHour: 4}'],
     ['6:33: sessions.live.restart.maxLoginsPerHour: expected a whole number from 1 to 3, got 4'],
+  ],
+  [
+    'too many logins a day',
+    ['restart: {maxLoginsPerDay: 25}'],
+    ['6:32: sessions.live.restart.maxLoginsPerDay: expected a whole number from 1 to 24, got 25'],
+  ],
+  [
+    'too many second factors an hour',
+    ['restart: {maxPushesPerHour: 7}'],
+    ['6:33: sessions.live.restart.maxPushesPerHour: expected a whole number from 1 to 6, got 7'],
+  ],
+  [
+    'too many second factors a day',
+    ['restart: {maxPushesPerDay: 21}'],
+    ['6:32: sessions.live.restart.maxPushesPerDay: expected a whole number from 1 to 20, got 21'],
   ],
   [
     'a fraction',

@@ -76,6 +76,7 @@ export function handlers(changes: Partial<Handlers> = {}): Handlers {
     wait: async () => anOutcome(),
     events: async () => ({ dropped: 0 }),
     logs: async () => ({ dropped: 0 }),
+    plan: async () => ({ sessions: [], users: [] }),
     'notify-list': async () => ({ targets: [] }),
     'notify-test': async () => ({ results: [] }),
     ...changes,

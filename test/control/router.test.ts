@@ -182,7 +182,7 @@ test('an unknown method is answered with the nearest one, and the connection goe
   for (const name of ['frobnicate', 'toString', '__proto__', 'constructor', '']) {
     const unknown = errorOf((await ask(name))[0]);
     assert.equal(unknown['code'], 'unknown-method', name);
-    assert.match(String(unknown['hint']), /status, login/);
+    assert.match(String(unknown['hint']), /status, plan, login/);
   }
   assert.equal(peer.closed, false);
 });

@@ -21,6 +21,7 @@ function aRun({ said = {}, ...change }: Told = {}): Run {
     secondFactors: 0,
     secondFactor: null,
     loggedInAt: null,
+    push: null,
     afterExit: null,
     restartAsked: null,
     shutdownSeen: false,

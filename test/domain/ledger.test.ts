@@ -12,6 +12,7 @@ import {
   refundLedger,
   settleLedger,
 } from '../../src/domain/ledger.ts';
+import { hourly } from './session-scene.ts';
 
 const NOW = Date.UTC(2026, 10, 23, 9, 0, 0);
 const MINUTE = 60_000;
@@ -22,32 +23,32 @@ function entry(change: Partial<LedgerEntry> = {}): LedgerEntry {
 }
 
 function ledgerOf(...entries: LedgerEntry[]): Ledger {
-  return { v: 1, entries };
+  return { ...EMPTY_LEDGER, entries };
 }
 
 describe('the budget', () => {
   it('of an empty ledger is whole', () => {
-    assert.deepEqual(budgetOf(EMPTY_LEDGER, 'u', NOW, 3), {
-      loginsLastHour: 0,
-      logins24h: 0,
-      pushes24h: 0,
-      blockedUntil: null,
-    });
+    const budget = budgetOf(EMPTY_LEDGER, 'u', NOW, hourly(3));
+    assert.deepEqual(
+      budget.uses.map(({ used, freesAt }) => [used, freesAt]),
+      [0, 1, 2, 3].map(() => [0, null]),
+    );
+    assert.deepEqual([budget.blockedUntil, budget.push], [null, null]);
   });
 
   it('is used up by as many logins as are allowed, until the oldest is an hour old', () => {
     const ledger = ledgerOf(entry({ at: NOW - 50 * MINUTE }), entry({ at: NOW - 20 * MINUTE }), entry());
-    assert.equal(budgetOf(ledger, 'u', NOW, 4).blockedUntil, null);
-    assert.equal(budgetOf(ledger, 'u', NOW, 3).blockedUntil, NOW + 10 * MINUTE);
-    assert.equal(budgetOf(ledger, 'u', NOW, 2).blockedUntil, NOW + 40 * MINUTE);
-    assert.equal(budgetOf(ledger, 'u', NOW, 1).blockedUntil, NOW + HOUR);
+    assert.equal(budgetOf(ledger, 'u', NOW, hourly(4)).blockedUntil, null);
+    assert.equal(budgetOf(ledger, 'u', NOW, hourly(3)).blockedUntil, NOW + 10 * MINUTE);
+    assert.equal(budgetOf(ledger, 'u', NOW, hourly(2)).blockedUntil, NOW + 40 * MINUTE);
+    assert.equal(budgetOf(ledger, 'u', NOW, hourly(1)).blockedUntil, NOW + HOUR);
   });
 
   it('is free exactly at the time it names, and not a millisecond before', () => {
     const ledger = ledgerOf(entry({ at: NOW - 50 * MINUTE }), entry(), entry());
-    const until = budgetOf(ledger, 'u', NOW, 3).blockedUntil ?? 0;
-    assert.notEqual(budgetOf(ledger, 'u', until - 1, 3).blockedUntil, null);
-    assert.equal(budgetOf(ledger, 'u', until, 3).blockedUntil, null);
+    const until = budgetOf(ledger, 'u', NOW, hourly(3)).blockedUntil ?? 0;
+    assert.notEqual(budgetOf(ledger, 'u', until - 1, hourly(3)).blockedUntil, null);
+    assert.equal(budgetOf(ledger, 'u', until, hourly(3)).blockedUntil, null);
   });
 
   it('counts logins of every session and of IBC for the same user, and none of another user', () => {
@@ -57,7 +58,7 @@ describe('the budget', () => {
       entry({ user: 'other' }),
       entry({ kind: 'push', by: 'ibc' }),
     );
-    const budget = budgetOf(ledger, 'u', NOW, 2);
+    const budget = budgetOf(ledger, 'u', NOW, hourly(2));
     assert.deepEqual([budget.loginsLastHour, budget.pushes24h], [2, 1]);
     assert.notEqual(budget.blockedUntil, null);
   });
@@ -68,15 +69,15 @@ describe('the budget', () => {
       entry({ at: NOW - 23 * HOUR }),
       entry({ at: NOW - 23 * HOUR, kind: 'push' }),
     );
-    const budget = budgetOf(ledger, 'u', NOW, 1);
+    const budget = budgetOf(ledger, 'u', NOW, hourly(1));
     assert.deepEqual([budget.logins24h, budget.pushes24h, budget.loginsLastHour], [1, 1, 0]);
   });
 
   it('is not freed by a clock that was set back, and not blocked for longer than an hour by it', () => {
     const ledger = ledgerOf(...[1, 2, 3].map((day) => entry({ at: NOW + day * 24 * HOUR })));
-    assert.equal(budgetOf(ledger, 'u', NOW, 3).blockedUntil, NOW + HOUR);
+    assert.equal(budgetOf(ledger, 'u', NOW, hourly(3)).blockedUntil, NOW + HOUR);
     const settled = settleLedger(ledger, NOW);
-    assert.equal(budgetOf(settled, 'u', NOW + HOUR, 3).blockedUntil, null);
+    assert.equal(budgetOf(settled, 'u', NOW + HOUR, hourly(3)).blockedUntil, null);
   });
 });
 

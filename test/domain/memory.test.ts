@@ -104,7 +104,7 @@ describe('a lock-out by IBKR', () => {
     for (const action of ['login', 'start', 'restart-cold'] as const) {
       const refusal = refuseOperator(scene.state, action, scene.context());
       assert.equal(refusal?.code, 'login-deferred', action);
-      assert.equal(refusal?.until, scene.state.lockedOutUntil);
+      assert.equal(refusal?.deferral?.until, scene.state.lockedOutUntil);
     }
     scene.take({ kind: 'operator', action: 'stop' }, { kind: 'operator', action: 'login' });
     assert.equal(scene.phase, 'stopped');

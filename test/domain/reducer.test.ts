@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Fact, GatewayFact, OperatorAction, RefusalCause } from '../../src/domain/facts.ts';
-import { budgetOf } from '../../src/domain/ledger.ts';
+import { budgetOf, EMPTY_LEDGER } from '../../src/domain/ledger.ts';
 import { nextTimerAt, refuseOperator } from '../../src/domain/reducer.ts';
 import type { EventName } from '../../src/events/catalogue.ts';
 import type { SessionStateName } from '../../src/protocol/states.ts';
-import { EXIT, PROVEN, PUSH, RULES, readyScene, Scene, UP } from './session-scene.ts';
+import { EXIT, hourly, PROVEN, PUSH, RULES, readyScene, Scene, UP } from './session-scene.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -326,7 +326,7 @@ describe('a missed second factor', () => {
     scene.take(...UP, PUSH, { kind: 'second-factor-timed-out' }, exited());
     assert.deepEqual([scene.phase, scene.state.reason], ['halted', 'second-factor-missed']);
     assert.equal(eventOf(scene, 'second-factor-timeout').fields['IB_MISSED'], '2');
-    assert.equal(budgetOf(scene.ledger, 'user', scene.now, 3).pushes24h, 2);
+    assert.equal(budgetOf(scene.ledger, 'user', scene.now, hourly(3)).pushes24h, 2);
   });
 
   it('is forgotten when a later one is answered', () => {
@@ -668,7 +668,7 @@ describe('a cold restart', () => {
 /** The same scene with a used-up budget: three logins now. */
 function spentScene(scene: Scene): Scene {
   const entry = { at: scene.now, user: 'user', session: 'live', kind: 'login', by: 'agent' } as const;
-  scene.ledger = { v: 1, entries: ['x', 'y', 'z'].map((order) => ({ ...entry, order })) };
+  scene.ledger = { ...EMPTY_LEDGER, entries: ['x', 'y', 'z'].map((order) => ({ ...entry, order })) };
   return scene;
 }
 
@@ -702,12 +702,16 @@ describe('the budget', () => {
   it('refuses an operator with login-deferred and the time from which a login is allowed', () => {
     const scene = spentScene(new Scene());
     const refusal = refuseOperator(scene.state, 'login', scene.context());
-    assert.deepEqual([refusal?.code, refusal?.until], ['login-deferred', scene.now + HOUR]);
+    assert.deepEqual([refusal?.code, refusal?.deferral?.until], ['login-deferred', scene.now + HOUR]);
     scene.take(LOGIN);
     assert.deepEqual([scene.phase, scene.state.desired, scene.launches.length], ['stopped', 'down', 0]);
     assert.deepEqual(eventOf(scene, 'login-deferred').fields, {
       IB_UNTIL: '2026-11-23T10:00:00.000Z',
-      IB_DETAIL: '3 logins in the last hour; 3 are allowed for this IBKR user',
+      IB_DETAIL: 'the login budget of this IBKR user is used up: 3 of 3 logins in the last hour',
+      IB_WHY: 'logins-hour',
+      IB_USED: '3',
+      IB_LIMIT: '3',
+      IB_WAITS_FOR: '',
     });
     scene.pass(HOUR);
     scene.take(LOGIN);
@@ -728,7 +732,7 @@ describe('the budget', () => {
     scene.take({ kind: 'relogin-required' });
     assert.deepEqual([scene.phase, scene.state.reason], ['logging-in', 'relogin-required']);
     assert.deepEqual(told(scene), ['session-lost']);
-    assert.equal(budgetOf(scene.ledger, 'user', scene.now, 3).loginsLastHour, 2);
+    assert.equal(budgetOf(scene.ledger, 'user', scene.now, hourly(3)).loginsLastHour, 2);
     scene.take(LOGGED_IN);
     assert.deepEqual([scene.phase, told(scene)], ['ready', ['session-ready']], 'its API still proves it');
   });
@@ -746,13 +750,13 @@ describe('the budget', () => {
     const scene = readyScene();
     scene.take(STOP, { kind: 'relogin-required' });
     assert.equal(scene.phase, 'stopping');
-    assert.equal(budgetOf(scene.ledger, 'user', scene.now, 3).loginsLastHour, 2);
+    assert.equal(budgetOf(scene.ledger, 'user', scene.now, hourly(3)).loginsLastHour, 2);
   });
 
   it('counts every further submission of one JVM', () => {
     const scene = new Scene();
     scene.take(LOGIN, ...UP, { kind: 'login-submitted', number: 2 });
-    assert.equal(budgetOf(scene.ledger, 'user', scene.now, 3).loginsLastHour, 2);
+    assert.equal(budgetOf(scene.ledger, 'user', scene.now, hourly(3)).loginsLastHour, 2);
   });
 
   it('does not call a second factor accepted when a re-login needed none', () => {

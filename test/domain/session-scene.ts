@@ -3,7 +3,17 @@
 import type { Context } from '../../src/domain/draft.ts';
 import type { Effect } from '../../src/domain/effects.ts';
 import type { ExitReport, Fact } from '../../src/domain/facts.ts';
-import { budgetOf, chargeLedger, EMPTY_LEDGER, type Ledger, refundLedger } from '../../src/domain/ledger.ts';
+import {
+  budgetOf,
+  chargeLedger,
+  EMPTY_LEDGER,
+  endLeases,
+  type Ledger,
+  type LoginLimits,
+  refundLedger,
+  refundPush,
+  takeLease,
+} from '../../src/domain/ledger.ts';
 import { nextTimerAt, reduce } from '../../src/domain/reducer.ts';
 import type { SessionRules } from '../../src/domain/rules.ts';
 import { initialState, type SessionState } from '../../src/domain/session-state.ts';
@@ -17,6 +27,9 @@ export const RULES: SessionRules = {
     backoffMinMs: 30_000,
     backoffMaxMs: 1_800_000,
     maxLoginsPerHour: 3,
+    maxLoginsPerDay: 12,
+    maxPushesPerHour: 3,
+    maxPushesPerDay: 10,
     maxMissedSecondFactors: 2,
   },
   deadlines: {
@@ -29,6 +42,14 @@ export const RULES: SessionRules = {
     termMs: 15_000,
   },
 };
+
+/** Limits of which only that of logins in an hour is tight. */
+export function hourly(maxLoginsPerHour: number): LoginLimits {
+  return { maxLoginsPerHour, maxLoginsPerDay: 100, maxPushesPerHour: 100, maxPushesPerDay: 100 };
+}
+
+/** As {@link RULES} has them. */
+export const LIMITS: LoginLimits = RULES.restart;
 
 export const EXIT: ExitReport = {
   status: 0,
@@ -61,7 +82,7 @@ export class Scene {
       now: this.now,
       random: this.random(),
       order: `order-${this.#orders + 1}`,
-      budget: budgetOf(this.ledger, 'user', this.now, this.rules.restart.maxLoginsPerHour),
+      budget: budgetOf(this.ledger, 'user', this.now, this.rules.restart, 'live'),
       rules: this.rules,
     };
   }
@@ -98,7 +119,13 @@ export class Scene {
         this.now,
       );
     } else if (effect.kind === 'refund') {
-      this.ledger = refundLedger(this.ledger, effect.order);
+      const take = effect.what === 'login' ? refundLedger : refundPush;
+      this.ledger = take(this.ledger, effect.order);
+    } else if (effect.kind === 'lease') {
+      const { order, until, shown } = effect;
+      this.ledger = takeLease(this.ledger, { user: 'user', session: 'live', order, until, shown }, this.now);
+    } else if (effect.kind === 'release') {
+      this.ledger = endLeases(this.ledger, (lease) => lease.order === effect.order);
     } else if (effect.kind === 'emit') {
       this.events.push(effect.event);
     }
@@ -129,7 +156,7 @@ export class Scene {
 
   /** What the effects asked for since the last look, without events. */
   did(): string[] {
-    return this.didAll().filter((kind) => kind !== 'remember');
+    return this.didAll().filter((kind) => !['remember', 'lease', 'release'].includes(kind));
   }
 
   /** As {@link did}, with what is to be remembered. */

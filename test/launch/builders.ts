@@ -29,6 +29,9 @@ export function aSession(changes: Partial<SessionConfig> = {}): SessionConfig {
       backoffMinMs: 1000,
       backoffMaxMs: 60_000,
       maxLoginsPerHour: 3,
+      maxLoginsPerDay: 12,
+      maxPushesPerHour: 3,
+      maxPushesPerDay: 10,
       maxMissedSecondFactors: 2,
     },
     deadlines: {

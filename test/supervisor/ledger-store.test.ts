@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { AgentError } from '../../src/protocol/errors.ts';
 import { LedgerStore } from '../../src/supervisor/ledger-store.ts';
+import { LIMITS } from '../domain/session-scene.ts';
 import { FakeClock } from '../fakes/fake-clock.ts';
 
 const HOUR = 3_600_000;
@@ -41,39 +42,39 @@ function unwritable(error: unknown): boolean {
 
 describe('the ledger on disk', () => {
   it('that is not there yet is an empty one', () => {
-    assert.equal(new LedgerStore(path, clock).budget('me', 3).blockedUntil, null);
+    assert.equal(new LedgerStore(path, clock).budget('me', LIMITS).blockedUntil, null);
   });
 
   it('holds a charge, private to its owner, by the time the charge returns; another agent finds it', () => {
     new LedgerStore(path, clock).charge(LOGIN);
     assert.equal(statSync(path).mode & 0o777, 0o600);
     assert.deepEqual(readdirSync(join(directory, 'state')), ['ledger.json']);
-    assert.equal(new LedgerStore(path, clock).budget('me', 3).loginsLastHour, 1);
+    assert.equal(new LedgerStore(path, clock).budget('me', LIMITS).loginsLastHour, 1);
   });
 
   it('forgets a charge that is given back, there and after a restart', () => {
     const store = new LedgerStore(path, clock);
     store.charge(LOGIN);
     store.refund('a');
-    assert.equal(store.budget('me', 3).loginsLastHour, 0);
-    assert.equal(new LedgerStore(path, clock).budget('me', 3).loginsLastHour, 0);
+    assert.equal(store.budget('me', LIMITS).loginsLastHour, 0);
+    assert.equal(new LedgerStore(path, clock).budget('me', LIMITS).loginsLastHour, 0);
   });
 
   it('that cannot be written refuses a login of ours, and does not count it', () => {
     const store = new LedgerStore(path, clock);
     breakDirectory();
     assert.throws(() => store.charge(LOGIN), unwritable);
-    assert.equal(store.budget('me', 3).loginsLastHour, 0);
+    assert.equal(store.budget('me', LIMITS).loginsLastHour, 0);
   });
 
   it('that cannot be written counts what IBC did by itself all the same, and writes it later', () => {
     const store = new LedgerStore(path, clock);
     breakDirectory();
     assert.throws(() => store.charge({ ...LOGIN, by: 'ibc' }), unwritable);
-    assert.equal(store.budget('me', 3).loginsLastHour, 1);
+    assert.equal(store.budget('me', LIMITS).loginsLastHour, 1);
     mendDirectory();
     store.charge({ ...LOGIN, order: 'b' });
-    assert.equal(new LedgerStore(path, clock).budget('me', 3).loginsLastHour, 2);
+    assert.equal(new LedgerStore(path, clock).budget('me', LIMITS).loginsLastHour, 2);
   });
 
   for (const text of ['', '{', '{"v":1,"entries":[{"at":1}]}']) {
@@ -97,8 +98,8 @@ describe('the ledger on disk', () => {
     const store = new LedgerStore(path, ahead);
     for (const order of ['a', 'b', 'c']) store.charge({ ...LOGIN, order });
     const later = new LedgerStore(path, clock);
-    assert.equal(later.budget('me', 3).blockedUntil, clock.now() + HOUR);
+    assert.equal(later.budget('me', LIMITS).blockedUntil, clock.now() + HOUR);
     clock.advance(HOUR);
-    assert.equal(later.budget('me', 3).blockedUntil, null);
+    assert.equal(later.budget('me', LIMITS).blockedUntil, null);
   });
 });

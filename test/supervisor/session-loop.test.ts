@@ -6,6 +6,7 @@ import { afterEach, describe, it } from 'node:test';
 import type { SessionConfig } from '../../src/config/types.ts';
 import { formatLaunchFailure } from '../../src/gateway/launch-records.ts';
 import { AgentError } from '../../src/protocol/errors.ts';
+import { LIMITS } from '../domain/session-scene.ts';
 import type { FakeClock } from '../fakes/fake-clock.ts';
 import { aSession } from '../launch/builders.ts';
 import { ibc, LoopScene, logLines } from './loop-scene.ts';
@@ -243,13 +244,19 @@ describe('the captured logs', () => {
   });
 });
 
+/** A ledger's file without the reading of the clock, which is another one each time. */
+function withoutClock(ledger: unknown): unknown {
+  const { clock: _, ...rest } = ledger as Record<string, unknown>;
+  return rest;
+}
+
 describe('a launch', () => {
   it('is in the ledger and in the order file before the launcher starts', () => {
     const scene = aScene();
     let seen: unknown = null;
     scene.host.onStart = (order) => {
       seen = {
-        ledger: scene.readJson(scene.paths.ledger),
+        ledger: withoutClock(scene.readJson(scene.paths.ledger)),
         order: scene.readJson(scene.paths.launchOrder),
         mode: statSync(scene.paths.launchOrder).mode & 0o777,
         same: order,
@@ -263,6 +270,7 @@ describe('a launch', () => {
       ledger: {
         v: 1,
         entries: [{ at, user: 'me', session: 'live', kind: 'login', order: order.id, by: 'agent' }],
+        leases: [{ user: 'me', session: 'live', order: order.id, until: at + 450_000, shown: false }],
       },
       order: { v: 1, session: 'live', id: order.id, kind: 'cold', notAfter: at + 60_000 },
       mode: 0o640,
@@ -286,7 +294,7 @@ describe('a launch', () => {
     scene.host.exit({ autorestart: { tokens: 'one', ageMs: 5 } });
     assert.deepEqual(scene.host.asked, ['start cold', 'start warm']);
     assert.equal((scene.readJson(scene.paths.launchOrder) as { kind: string }).kind, 'warm');
-    assert.equal(scene.ledger.budget('me', 3).loginsLastHour, 1);
+    assert.equal(scene.ledger.budget('me', LIMITS).loginsLastHour, 1);
   });
 
   it('does not happen when the ledger cannot be written: halted, and the host is never asked', () => {
@@ -311,7 +319,7 @@ describe('a launch', () => {
     mkdirSync(scene.paths.launchOrder);
     scene.loop.operate('login');
     assert.deepEqual([scene.phase, scene.host.orders.length], ['halted', 0]);
-    assert.equal(scene.ledger.budget('me', 3).loginsLastHour, 1);
+    assert.equal(scene.ledger.budget('me', LIMITS).loginsLastHour, 1);
   });
 
   it('whose launcher fails halts with its words and is not counted', () => {
@@ -329,7 +337,7 @@ describe('a launch', () => {
     assert.ok(phase.name === 'halted');
     assert.deepEqual([reason, phase.hint], ['launch-failed', 'install it; then run: ibctl login']);
     assert.match(phase.text, /no jars in \/opt\/Jts/);
-    assert.equal(scene.ledger.budget('me', 3).loginsLastHour, 0);
+    assert.equal(scene.ledger.budget('me', LIMITS).loginsLastHour, 0);
   });
 
   it('for which the display is not there yet is tried again', () => {
@@ -506,7 +514,7 @@ describe('the ledger of a loop', () => {
     rmSync(scene.paths.state, { recursive: true });
     writeFileSync(scene.paths.state, '');
     scene.host.say(ibc('Re-login to session'));
-    assert.equal(scene.ledger.budget('me', 3).loginsLastHour, 2);
+    assert.equal(scene.ledger.budget('me', LIMITS).loginsLastHour, 2);
     assert.ok(scene.eventNames().includes('state-unwritable'));
     rmSync(scene.paths.state);
     mkdirSync(scene.paths.state);

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { existsSync, rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { SessionConfig } from '../../src/config/types.ts';
+import { LIMITS } from '../domain/session-scene.ts';
 import { ibc } from './loop-scene.ts';
 import { DISPLAY_UNIT, PUSH_LOGIN, READY_TARGET, SESSION_UNIT, SystemdScene } from './systemd-scene.ts';
 
@@ -54,7 +55,7 @@ describe('a login', () => {
     assert.equal(sessionStarts(), 1);
     assert.equal(scene.loop.pid, unit.mainPid);
     assert.deepEqual(
-      [scene.ledger.budget('me', 3).logins24h, scene.ledger.budget('me', 3).pushes24h],
+      [scene.ledger.budget('me', LIMITS).logins24h, scene.ledger.budget('me', LIMITS).pushes24h],
       [1, 1],
     );
   });
@@ -69,7 +70,7 @@ describe('a login', () => {
       JSON.stringify(scene.loop.state.phase),
       /polkit does not let the agent.*apt install polkitd/,
     );
-    assert.equal(scene.ledger.budget('me', 3).logins24h, 0);
+    assert.equal(scene.ledger.budget('me', LIMITS).logins24h, 0);
   });
 
   it('whose credentials systemd cannot load is halted with the command that stores them, and costs nothing', async () => {
@@ -80,7 +81,7 @@ describe('a login', () => {
     await scene.settle(2_000);
     assert.equal(scene.phase, 'halted');
     assert.match(JSON.stringify(scene.loop.state.phase), /sudo ibctl credentials set live/);
-    assert.equal(scene.ledger.budget('me', 3).logins24h, 0);
+    assert.equal(scene.ledger.budget('me', LIMITS).logins24h, 0);
   });
 
   it('whose display cannot be started backs off and costs nothing', async () => {
@@ -90,7 +91,7 @@ describe('a login', () => {
     scene.services.say(SESSION_UNIT, 'start-failed', { JOB_TYPE: 'start', JOB_RESULT: 'dependency' });
     await scene.settle();
     assert.equal(scene.phase, 'backing-off');
-    assert.equal(scene.ledger.budget('me', 3).logins24h, 0);
+    assert.equal(scene.ledger.budget('me', LIMITS).logins24h, 0);
   });
 
   it('is not mistaken for a start by hand a moment before, which the launcher refused', async () => {
@@ -152,7 +153,7 @@ describe('the end of a JVM', () => {
     assert.equal(scene.phase, 'restarting');
     assert.equal(scene.order().kind, 'warm');
     assert.equal(sessionStarts(), 2);
-    assert.equal(scene.ledger.budget('me', 3).logins24h, 1);
+    assert.equal(scene.ledger.budget('me', LIMITS).logins24h, 1);
   });
 
   it('waits for lines and a record that journald hands on late', async () => {
@@ -291,7 +292,7 @@ describe('an agent that is killed and started again', () => {
           where,
         );
         assert.equal(sessionStarts(), 1, where);
-        const { logins24h, pushes24h } = scene.ledger.budget('me', 3);
+        const { logins24h, pushes24h } = scene.ledger.budget('me', LIMITS);
         assert.deepEqual([logins24h, pushes24h], [1, 1], where);
         assert.ok(!scene.services.asked.includes(`stop ${SESSION_UNIT}`), where);
       }
@@ -308,7 +309,7 @@ describe('an agent that is killed and started again', () => {
     await scene.startAgent();
     assert.equal(scene.order().id, id);
     assert.equal(sessionStarts(), 1);
-    assert.equal(scene.ledger.budget('me', 3).logins24h, 1);
+    assert.equal(scene.ledger.budget('me', LIMITS).logins24h, 1);
     const unit = scene.begin();
     for (const line of PUSH_LOGIN) unit.line(line);
     await scene.settle();
@@ -329,7 +330,7 @@ describe('an agent that is killed and started again', () => {
     await scene.settle(2_000);
     assert.deepEqual([scene.phase, scene.loop.state.reason], ['halted', 'history-missing']);
     await scene.settle(3_600_000);
-    assert.equal(scene.ledger.budget('me', 3).logins24h, 1);
+    assert.equal(scene.ledger.budget('me', LIMITS).logins24h, 1);
   });
 
   it('takes up a running session whose beginning the journal no longer holds, without a stop, a start or a login', async () => {
@@ -390,7 +391,7 @@ describe('an agent that is killed and started again', () => {
     scene.services.boot = 'boot-2';
     await scene.startAgent();
     assert.deepEqual([scene.phase, scene.loop.state.reason], ['starting', 'autostart']);
-    assert.equal(scene.ledger.budget('me', 3).logins24h, 2);
+    assert.equal(scene.ledger.budget('me', LIMITS).logins24h, 2);
   });
 
   it('that is stopped leaves the session alone', async () => {

@@ -21,7 +21,7 @@ function aScene(change: ConstructorParameters<typeof LoopScene>[0] = {}): LoopSc
 function show(scene: LoopScene, showAccounts = false): SessionStatus {
   const status = statusOf(scene.config, scene.loop.state, {
     now: scene.clock.now(),
-    budget: scene.ledger.budget(scene.config.user, 3),
+    budget: scene.ledger.budget(scene.config.user, scene.config.restart, scene.config.name),
     process: { pid: scene.loop.pid, rssBytes: null, cpuPercent: null, startedAt: null },
     showAccounts,
   });

@@ -120,7 +120,7 @@ export function describeMainScenarios(ibcJar?: string): void {
         [session.api.ok, session.api.port, session.broker.connected],
         [true, world.ports['live'], true],
       );
-      assert.deepEqual(session.ledger, { logins24h: 1, pushes24h: 1, blockedUntil: null });
+      assert.deepEqual(session.ledger, { logins24h: 1, pushes24h: 1, blockedUntil: null, deferral: null });
       assert.deepEqual(session.conditions, []);
       const { pid, rssBytes, cpuPercent, startedAt } = session.process;
       assert.match(world.processes().find((process) => process.pid === pid)?.argv[0] ?? '', /\/java$/);
