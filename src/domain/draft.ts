@@ -166,7 +166,7 @@ export class Draft {
   #settleLease(): void {
     const before = this.#before.run;
     const push = pushOf(this.snapshot(), before);
-    this.updateRun({ push });
+    if (this.run !== null && this.run.push !== push) this.updateRun({ push });
     const { run } = this;
     const same = before !== null && before.order === run?.order;
     if (run !== null && push !== null && !(same && before.push === push)) {

@@ -41,7 +41,8 @@ export const NO_MEMORY: SessionMemory = {
 };
 
 /** What of a state must be kept. */
-export function memoryOf({ phase, reason, ...state }: SessionState): SessionMemory {
+export function memoryOf(state: SessionState): SessionMemory {
+  const { phase, reason } = state;
   return {
     halted:
       phase.name === 'halted' && reason !== null ? { reason, text: phase.text, hint: phase.hint } : null,
@@ -57,7 +58,15 @@ export function memoryOf({ phase, reason, ...state }: SessionState): SessionMemo
 }
 
 export function sameMemory(a: SessionMemory, b: SessionMemory): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  return isSame(a, b);
+}
+
+/** Asked at every fact, of which few change anything: what is the same object is not looked into. */
+function isSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (!isRecord(a) || !isRecord(b)) return false;
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => isSame(a[key], b[key]));
 }
 
 /** The memory without what ended when the host did. */

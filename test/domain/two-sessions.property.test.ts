@@ -40,7 +40,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const START = Date.UTC(2026, 10, 23, 9, 0, 0);
-const STEPS = 24;
+const STEPS = 20;
 
 /** mulberry32. */
 function randomFrom(seed: number): () => number {
@@ -80,7 +80,11 @@ class World {
   true = START;
   ahead = 0;
   woken: string[] = [];
-  trail: string[] = [];
+  /** What happened, put into words only when it is needed. */
+  readonly trail: (
+    | string
+    | { readonly name: string; readonly from: string; readonly fact: Fact; readonly to: string }
+  )[] = [];
   #orders = 0;
   /** Effects after which the agent is killed; -1: it lives on. */
   killAfter = -1;
@@ -137,7 +141,7 @@ class World {
     };
     const step = reduce(before, fact, ctx);
     this.states.set(name, step.state);
-    this.trail.push(`${name} ${before.phase.name} <- ${JSON.stringify(fact)} -> ${step.state.phase.name}`);
+    this.trail.push({ name, from: before.phase.name, fact, to: step.state.phase.name });
     if (before.phase.name === 'halted' && step.state.phase.name !== 'halted')
       assert.equal(fact.kind, 'operator', `halted was left by ${fact.kind}`);
     for (const effect of step.effects) {
@@ -223,7 +227,7 @@ class World {
   /** Time goes by, and what falls due is done. */
   pass(ms: number): void {
     const end = this.true + ms;
-    for (let timers = 0; timers < 60; timers += 1) {
+    for (let timers = 0; timers < 12; timers += 1) {
       let soonest: { readonly name: string; readonly at: number } | null = null;
       for (const name of ['a', 'b']) {
         const due = nextTimerAt(this.state(name), this.wall);
@@ -385,15 +389,18 @@ function exit(random: () => number): ExitReport {
 /** Something happens. */
 function happen(world: World): void {
   const { random } = world;
-  const name = random() < 0.5 ? 'a' : 'b';
+  const first = random() < 0.5 ? 'a' : 'b';
+  const other = first === 'a' ? 'b' : 'a';
+  // More happens to what runs.
+  const name = world.state(first).run === null && random() < 0.5 ? other : first;
   const state = world.state(name);
   const order = state.run === null ? undefined : world.orders.get(state.run.order);
   const chance = random();
-  if (chance < 0.12) world.killAfter = Math.floor(random() * 4);
-  if (chance < 0.3) {
+  if (chance > 0.93) world.killAfter = Math.floor(random() * 4);
+  if (chance < 0.22) {
     const at = nextTimerAt(state, world.wall);
     if (at !== null) world.pass(Math.min(Math.max(0, at - world.wall), 2 * HOUR));
-  } else if (chance < 0.45) world.take(name, { kind: 'operator', action: pick(random, ACTIONS) });
+  } else if (chance < 0.38) world.take(name, { kind: 'operator', action: pick(random, ACTIONS) });
   else if (chance < 0.6) {
     world.take(name, PUSH);
   } else if (chance < 0.7) {
@@ -435,7 +442,15 @@ function runSequence(seed: number, seen: Record<string, number>): void {
     seen[what] = (seen[what] ?? 0) + 1;
   };
   try {
-    for (const name of ['a', 'b']) world.take(name, { kind: 'operator', action: 'login' });
+    // Half of them are started by themselves, as after a boot; there one waits for the other.
+    const boot = random() < 0.5;
+    for (const name of ['a', 'b']) {
+      if (boot) world.desired.set(name, 'up');
+      world.take(
+        name,
+        boot ? { kind: 'agent-started', desired: 'up' } : { kind: 'operator', action: 'login' },
+      );
+    }
     for (let step = 0; step < STEPS; step += 1) {
       const chance = random();
       const longest = chance < 0.7 ? 90 * SECOND : chance < 0.95 ? 20 * MINUTE : 5 * HOUR;
@@ -477,9 +492,15 @@ function runSequence(seed: number, seen: Record<string, number>): void {
     assert.ok(most(world.askedPushes, DAY) <= limits.maxPushesPerDay, 'second factors in a day');
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    throw new Error(`SEED=${seed} SEQUENCES=1: ${text}\n${world.trail.slice(-45).join('\n')}`, {
-      cause: error,
-    });
+    throw new Error(
+      `SEED=${seed} SEQUENCES=1: ${text}\n${world.trail
+        .slice(-45)
+        .map((line) => (typeof line === 'string' ? line : JSON.stringify(line)))
+        .join('\n')}`,
+      {
+        cause: error,
+      },
+    );
   }
   seen['logins'] = (seen['logins'] ?? 0) + world.logins.length;
   seen['second factors'] = (seen['second factors'] ?? 0) + world.askedPushes.length;

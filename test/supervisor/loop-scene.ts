@@ -44,7 +44,7 @@ export class LoopScene {
 
   constructor(
     change: Partial<SessionConfig> = {},
-    parts: { readonly root?: string; readonly clock?: FakeClock } = {},
+    parts: { readonly root?: string; readonly clock?: FakeClock; readonly ledger?: LedgerStore } = {},
   ) {
     this.root = parts.root ?? mkdtempSync(join(tmpdir(), 'ib-loop-'));
     this.clock = parts.clock ?? new FakeClock();
@@ -54,7 +54,7 @@ export class LoopScene {
     this.paths = { ...agent, launchOrder: sessionPaths(roots, this.config.name).launchOrder };
     mkdirSync(agent.launchOrders, { recursive: true });
     mkdirSync(agent.state, { recursive: true });
-    this.ledger = new LedgerStore(agent.ledger, this.clock);
+    this.ledger = parts.ledger ?? new LedgerStore(agent.ledger, this.clock);
     const made: { host: FakeSessionHost | null; api: FakeApiWatch | null } = { host: null, api: null };
     this.loop = new SessionLoop({
       config: this.config,
