@@ -77,10 +77,10 @@ function timeText(at: number, now: number): string {
   return words.startsWith('in ') ? `${words} (${formatDateTime(at).slice(11)})` : words;
 }
 
-/** `logins in the last hour      2 of 3, one more in 12m 3s`, indented. */
+/** `logins in the last hour: 2 of 3; one comes back in 12m 3s (09:12:03)`, indented. */
 export function budgetLines(user: PlannedUser, now: number, columns: number): string[] {
   const lines = user.budgets.flatMap(({ name, used, limit, freesAt }) => {
-    const text = `${(BUDGET_NAMES[name] ?? name).padEnd(36)}${used} of ${limit}`;
+    const text = `${BUDGET_NAMES[name] ?? name}: ${used} of ${limit}`;
     const full = used >= limit;
     const frees =
       freesAt === null

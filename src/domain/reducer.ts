@@ -124,6 +124,9 @@ export function reduce(state: SessionState, fact: Fact, ctx: Context): Step {
       break;
     case 'replayed':
       draft.settleAdopted();
+      // What stands beside another second factor was not looked at while the past was told.
+      if (draft.run !== null && draft.phase.name === 'awaiting-second-factor' && draft.ctx.budget.push?.shown)
+        endUnwantedPush(draft, draft.run);
       break;
     case 'unit-stopping':
       onUnitStopping(draft);

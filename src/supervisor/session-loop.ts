@@ -158,13 +158,14 @@ export class SessionLoop {
     const retelling = new Retelling(run.id, told, this.#parts.ledger);
     this.#retelling = retelling;
     this.#forgetLines();
-    retelling.at = run.startedAt;
+    retelling.at = Math.min(run.startedAt, clock.now());
     const found = complete ? 'replay' : 'running';
     // What is not on record must count from now, or a deadline of long ago would end the session.
     if (!complete) retelling.at = clock.now();
     this.dispatch({ kind: 'agent-started', desired, memory: { ...memory, run: kept }, found });
     for (const { at, observation } of observations) {
-      if (complete) retelling.at = at;
+      // A record from before the clock was set back: what came after it would be waited for as long as that.
+      if (complete) retelling.at = Math.min(at, clock.now());
       this.#observe(observation);
     }
     retelling.at = null;
@@ -173,11 +174,14 @@ export class SessionLoop {
     this.#endStaleLeases();
   }
 
-  /** What an earlier agent's run kept the user's other sessions waiting for, and no run does any more. */
+  /**
+   * What an earlier agent's run kept the user's other sessions waiting for, and no run does any more. That of a run which goes on, and of
+   * which the beginning is not on record, is left to its deadline: nobody knows whether it is through.
+   */
   #endStaleLeases(): void {
     const { run } = this.#state;
     const { name, user } = this.config;
-    const order = run?.push == null && run?.afterExit == null ? null : run.order;
+    const order = run?.order ?? null;
     this.#book(() =>
       this.#parts.ledger.release(user, (lease) => lease.session === name && lease.order !== order),
     );

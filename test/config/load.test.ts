@@ -731,6 +731,18 @@ describe('sessions together', () => {
     ]);
   });
 
+  it('of one IBKR user may not differ in what they may spend together; those of two users may', () => {
+    const two = (users: readonly [string, string]) =>
+      `sessions:\n${aSession('a', 4001, [`user: ${users[0]}`])}${aSession('b', 4002, [`user: ${users[1]}`, 'restart: {maxPushesPerDay: 4}'])}`;
+    assert.equal(checkConfigText(two(['me', 'you']), FILE).sessions.length, 2);
+    const [line, another] = linesOf(two(['me', 'me']));
+    assert.equal(another, undefined);
+    assert.match(
+      line ?? '',
+      /sessions\.b\.restart\.maxPushesPerDay: the session a of the same IBKR user has 10, this one 4; they share one login budget: give both the smaller number$/,
+    );
+  });
+
   it('may not have one settings directory, however it is spelt', () => {
     const text = `sessions:\n${aSession('a', 4001, ['settingsDir: /srv/ib'])}${aSession('b', 4002, ['settingsDir: /srv//ib/'])}`;
     assert.deepEqual(linesOf(text), [

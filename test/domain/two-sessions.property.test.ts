@@ -266,7 +266,7 @@ class World {
     const { maxPushesPerHour, maxPushesPerDay } = this.rules.restart;
     const full = budget.pushesLastHour >= maxPushesPerHour || budget.pushes24h >= maxPushesPerDay;
     if (full && !asked && after.run !== null)
-      assert.ok(after.run.afterExit !== null || before.phase.name === 'stopping', `${name} rings on`);
+      assert.ok(after.run.afterExit !== null || isEnding(before), `${name} rings on`);
   }
 
   #checkWaiting(): void {
@@ -279,6 +279,7 @@ class World {
     this.killed = false;
     this.killAfter = -1;
     this.woken = [];
+    for (const name of ['a', 'b']) this.states.set(name, initialState(this.wall));
     for (const name of ['a', 'b']) {
       const memory = this.memories.get(name) ?? NO_MEMORY;
       const kept = memory.run;
@@ -290,7 +291,6 @@ class World {
         const charged = this.ledger.entries.some((old) => old.order === kept.order && old.by === 'agent');
         found = charged || kept.launch === 'warm' || kept.afterExit !== null ? 'lost' : 'nothing';
       }
-      this.states.set(name, initialState(this.wall));
       const desired = this.desired.get(name) ?? 'down';
       const halted = memory.halted !== null;
       if (found === 'replay' && kept !== null) {
@@ -300,14 +300,14 @@ class World {
               (entry) => entry.order === of && entry.kind === kind && entry.by === by,
             ).length,
         });
-        this.retelling.at = kept.startedAt;
+        this.retelling.at = Math.min(kept.startedAt, this.wall);
       }
       this.take(name, { kind: 'agent-started', desired, memory, found });
       if (halted && desired === 'up' && !memory.held && found === 'nothing')
         assert.equal(this.state(name).phase.name, 'halted', 'a restart left halted');
       if (found === 'replay') {
         for (const { at, fact } of order?.record ?? []) {
-          if (this.retelling !== null) this.retelling.at = at;
+          if (this.retelling !== null) this.retelling.at = Math.min(at, this.wall);
           this.take(name, fact);
         }
         if (this.retelling !== null) this.retelling.at = null;
@@ -317,7 +317,7 @@ class World {
         this.take(name, { kind: 'replayed' });
       }
       const state = this.state(name);
-      const holder = state.run?.push == null && state.run?.afterExit == null ? null : state.run.order;
+      const holder = state.run?.order ?? null;
       this.release((lease) => lease.session === name && lease.order !== holder, name);
       if (found === 'lost' && order?.used === true && state.run !== null && state.run.order === kept?.order) {
         this.take(name, { kind: 'launch-failed', problem: ORDER_USED });
@@ -416,6 +416,11 @@ function happen(world: World): void {
     if (fact.kind === 'state-unwritable' && state.run !== null && order?.used === true) return;
     world.take(name, fact);
   }
+}
+
+/** Whether its JVM goes down by itself already. */
+function isEnding({ phase }: SessionState): boolean {
+  return phase.name === 'stopping' || (phase.name === 'restarting' && phase.stage === 'closing');
 }
 
 /** The greatest number that falls into any window. */

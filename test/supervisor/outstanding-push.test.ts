@@ -265,3 +265,50 @@ describe('a clock that is set', () => {
     assert.equal(a.phase, 'starting');
   });
 });
+
+describe('a session that an earlier agent left running', () => {
+  it('is not ended for a login of IBC that used up the last of the budget, when the record of it is read again', async () => {
+    const before = aScene('alpha', 4001, {});
+    before.ledger.charge({ user: 'me', session: 'alpha', kind: 'login', order: 'x', by: 'agent' });
+    before.bringUp();
+    const relogin = [ibc('Re-login to session'), ibc('Login has completed')];
+    before.host.say(...relogin);
+    before.api.prove();
+    assert.deepEqual(
+      [before.phase, before.ledger.budget('me', before.config.restart).loginsLastHour],
+      ['ready', 3],
+    );
+    const [order] = before.host.orders;
+    assert.ok(order !== undefined);
+    const lines = [
+      ibc('version: 3.24.1'),
+      ibc('Login dialog WINDOW_OPENED: LoginState is LOGGED_OUT'),
+      ibc('Login attempt: 1'),
+      ibc('Login has completed'),
+      ...relogin,
+    ];
+    const startedAt = before.clock.now();
+    const after = aScene('alpha', 4001, { root: before.root, clock: before.clock });
+    after.host.found = {
+      kind: 'found',
+      run: { id: order.id, kind: 'cold', startedAt },
+      complete: true,
+      told: new Map(),
+      observations: lines.map((text) => ({
+        at: startedAt,
+        observation: { kind: 'line', source: 'session', stream: 'stdout', text },
+      })),
+    };
+    const memory = memoryOf(before.loop.state);
+    await after.loop.prepare(memory);
+    after.loop.begin('up', memory);
+    assert.equal(after.phase, 'loading');
+    after.api.prove();
+    assert.deepEqual([after.phase, after.host.asked.includes('stop tidy')], ['ready', false]);
+    assert.equal(
+      after.ledger.budget('me', after.config.restart).loginsLastHour,
+      3,
+      'and nothing is counted twice',
+    );
+  });
+});
