@@ -353,3 +353,58 @@ describe('logs', () => {
     );
   });
 });
+
+describe('a plan', () => {
+  it('is for everybody who may look, for one session or all', async () => {
+    const scene = new AgentScene('live', 'paper');
+    const plan = async (params: Record<string, unknown>) =>
+      METHODS.plan.result.parse(await scene.call('plan', params, 'observe').result);
+    assert.deepEqual(
+      (await plan({})).sessions.map(({ session }) => session),
+      ['live', 'paper'],
+    );
+    const { sessions, users } = await plan({ session: 'paper' });
+    assert.deepEqual([sessions.length, users.map(({ user }) => user)], [1, ['paper']]);
+    assert.equal(await scene.codeOf('plan', { session: 'no' }, 'observe'), 'unknown-session');
+    assert.equal(METHODS.plan.access, 'observe');
+  });
+});
+
+describe('a login beyond the budget', () => {
+  function spent(): AgentScene {
+    const scene = new AgentScene('live');
+    for (const order of ['x', 'y', 'z'])
+      scene.only.ledger.charge({ user: 'live', session: 'live', kind: 'login', order, by: 'agent' });
+    return scene;
+  }
+
+  for (const method of ['login', 'start'] as const) {
+    it(`by ${method} needs the override, and names who asked for it`, async () => {
+      const scene = spent();
+      assert.equal(await scene.codeOf(method, { follow: false }), 'login-deferred');
+      assert.equal(scene.only.phase, 'stopped');
+      await scene.call(method, { follow: false, override: true }).result;
+      assert.equal(scene.only.phase, 'starting');
+      const told = scene.only.events.find(({ event }) => event === 'budget-overridden');
+      assert.deepEqual([told?.fields['IB_ACTOR_UID'], told?.fields['IB_ACTOR_PID']], ['1000', '1']);
+    });
+  }
+
+  it('is shown by the status before: which budget, how many, until when', async () => {
+    const scene = spent();
+    const { sessions } = METHODS.status.result.parse(await scene.call('status', {}, 'observe').result);
+    assert.deepEqual(sessions[0]?.ledger, {
+      logins24h: 3,
+      pushes24h: 0,
+      blockedUntil: '2026-11-23T10:00:00.000Z',
+      deferral: {
+        why: 'logins-hour',
+        until: '2026-11-23T10:00:00.000Z',
+        text: 'the login budget of this IBKR user is used up: 3 of 3 logins in the last hour',
+        used: 3,
+        limit: 3,
+        session: null,
+      },
+    });
+  });
+});

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { visibleConditions } from '../../src/domain/conditions.ts';
-import { memoryOf, NO_MEMORY, parseMemory, type SessionMemory } from '../../src/domain/memory.ts';
+import { chargeLedger, takeLease } from '../../src/domain/ledger.ts';
+import { memoryOf, minimalRun, NO_MEMORY, parseMemory, type SessionMemory } from '../../src/domain/memory.ts';
 import { refuseOperator } from '../../src/domain/reducer.ts';
 import { EXIT, PROVEN, PUSH, readyScene, Scene, UP } from './session-scene.ts';
 
@@ -95,6 +96,35 @@ describe('after a restart of the agent', () => {
     assert.equal(scene.phase, 'backing-off');
     scene.pass(24 * 60 * MINUTE + 1);
     assert.equal(scene.phase, 'starting');
+  });
+});
+
+describe('an order of which nobody knows whether it was used', () => {
+  const lost = (others: number): Scene => {
+    const scene = new Scene();
+    const spent = { user: 'user', kind: 'login', by: 'agent' } as const;
+    for (let number = 0; number < others; number += 1) {
+      const entry = { ...spent, at: scene.now, session: 'paper', order: `other-${number}` };
+      scene.ledger = chargeLedger(scene.ledger, entry, scene.now);
+    }
+    const run = minimalRun({ order: 'kept', launch: 'cold', startedAt: scene.now - 2 * 60 * MINUTE });
+    scene.take({ kind: 'agent-started', desired: 'up', memory: { ...NO_MEMORY, run }, found: 'lost' });
+    return scene;
+  };
+
+  it('is given again while the budget allows a login, and not when others have used it up meanwhile', () => {
+    assert.deepEqual([lost(2).phase, lost(2).launches.length], ['starting', 1]);
+    const scene = lost(3);
+    assert.deepEqual([scene.phase, scene.state.reason, scene.launches.length], ['halted', 'login-budget', 0]);
+  });
+
+  it('is not given again while another session of the user is logging in', () => {
+    const scene = new Scene();
+    const lease = { user: 'user', session: 'paper', order: 'other', until: scene.now + MINUTE, shown: true };
+    scene.ledger = takeLease(scene.ledger, lease, scene.now);
+    const run = minimalRun({ order: 'kept', launch: 'cold', startedAt: scene.now });
+    scene.take({ kind: 'agent-started', desired: 'up', memory: { ...NO_MEMORY, run }, found: 'lost' });
+    assert.deepEqual([scene.phase, scene.state.reason], ['backing-off', 'push-outstanding']);
   });
 });
 

@@ -176,7 +176,7 @@ class World {
             : chargeLedger(this.ledger, { ...entry, kind: 'login', order, by: 'agent' }, this.wall);
         }
         // Between the charge and the start the agent may be killed too.
-        if (this.killAfter === 0) {
+        if (this.killAfter === 0 || this.random() < 0.06) {
           this.killed = true;
           this.trail.push('killed between the charge and the start');
           return;
@@ -280,7 +280,7 @@ class World {
     this.killAfter = -1;
     this.woken = [];
     for (const name of ['a', 'b']) this.states.set(name, initialState(this.wall));
-    for (const name of ['a', 'b']) {
+    for (const name of this.random() < 0.5 ? ['a', 'b'] : ['b', 'a']) {
       const memory = this.memories.get(name) ?? NO_MEMORY;
       const kept = memory.run;
       const order = kept === null ? undefined : this.orders.get(kept.order);
