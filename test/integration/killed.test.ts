@@ -158,7 +158,10 @@ describe('two sessions side by side', () => {
     );
     const refused = await world.ibctl('login', 'live');
     assert.equal(refused.status, 6);
-    assert.match(refused.stderr, /^error: 3 logins in the last hour; 3 are allowed for this IBKR user/);
+    assert.match(
+      refused.stderr,
+      /^error: the login budget of this IBKR user is used up: 3 of 3 (logins|second factors) in the last hour/,
+    );
     assert.equal((await world.status('live')).state, 'halted');
     assert.equal(world.processes('live').length, 0);
   });

@@ -89,7 +89,10 @@ describe('a push that nobody approves', () => {
     const from = world.records.length;
     const { status, stderr, stdout } = await world.ibctl('login', 'live', '--json');
     assert.equal(status, 6);
-    assert.match(stderr, /^error: 3 logins in the last hour; 3 are allowed for this IBKR user/);
+    assert.match(
+      stderr,
+      /^error: the login budget of this IBKR user is used up: 3 of 3 second factors in the last hour/,
+    );
     const told = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as {
       error: { code: string; data: { blockedUntil: string } };
     };
