@@ -2,11 +2,21 @@
 //
 //   node build.ts [--only PROGRAM]... [OUTDIR]
 
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild';
+import { buildBridgeJar } from './build-bridge.ts';
 
 const ROOT = import.meta.dirname;
 
@@ -86,6 +96,8 @@ const LICENCES_FILE = 'THIRD-PARTY-LICENSES.txt';
 /** Builds the named programs into a directory, which is emptied first. Throws with a message for people. */
 export async function buildRelease(outdir: string, names: readonly string[]): Promise<void> {
   const programs = PROGRAMS.filter(({ name }) => names.includes(name));
+  // First, so that a missing JDK leaves an earlier build as it was.
+  const bridgeJar = names.includes('ib-session') ? buildBridgeJar() : null;
   const missing = programs
     .flatMap(({ entry, parts }) => [entry, ...Object.values(parts ?? {})])
     .filter((entry) => !existsSync(join(ROOT, entry)));
@@ -115,6 +127,7 @@ export async function buildRelease(outdir: string, names: readonly string[]): Pr
       for (const each of packagesIn(part)) packages.add(each);
     }
   }
+  if (bridgeJar !== null) copyFileSync(bridgeJar, join(outdir, 'ib-bridge.jar'));
   writeFileSync(join(outdir, LICENCES_FILE), licences([...packages].sort()));
 }
 

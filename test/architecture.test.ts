@@ -14,10 +14,22 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   host: ['events', 'protocol'],
   gateway: ['host', 'config', 'protocol'],
   display: ['host', 'config', 'protocol'],
+  bridge: ['host', 'protocol'],
   launch: ['config', 'gateway', 'display', 'host', 'protocol'],
-  supervisor: ['protocol', 'events', 'domain', 'config', 'host', 'gateway', 'display'],
+  supervisor: ['protocol', 'events', 'domain', 'config', 'host', 'gateway', 'display', 'bridge'],
   control: ['protocol', 'host'],
-  agent: ['protocol', 'events', 'domain', 'config', 'host', 'gateway', 'display', 'supervisor', 'control'],
+  agent: [
+    'protocol',
+    'events',
+    'domain',
+    'config',
+    'host',
+    'gateway',
+    'display',
+    'bridge',
+    'supervisor',
+    'control',
+  ],
   cli: ['protocol', 'control', 'config', 'host'],
 };
 
@@ -34,7 +46,7 @@ const ONLY_IN: readonly { readonly what: RegExp; readonly name: string; readonly
     name: 'node:net',
     what: /from 'node:net'/,
     files:
-      /^src\/(control\/|launch\/|gateway\/tws-api\.ts|gateway\/ibc-command\.ts|display\/x-server\.ts|host\/peercred\.ts)/,
+      /^src\/(control\/|launch\/|gateway\/tws-api\.ts|gateway\/ibc-command\.ts|bridge\/client\.ts|display\/x-server\.ts|host\/peercred\.ts)/,
   },
   { name: 'systeminformation', what: /'systeminformation'/, files: /^src\/host\/host-figures\.ts$/ },
   {

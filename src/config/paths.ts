@@ -39,6 +39,8 @@ export function sessionPaths(roots: Roots, session: string) {
     configIni: join(runtime, 'config.ini'),
     /** What the launcher did, for the agent: order id, command port, ids. No secret. */
     launchRecord: join(runtime, 'launch.json'),
+    /** Where the JVM's window bridge listens, 0660. */
+    bridgeSocket: join(runtime, 'bridge.sock'),
     /** Directory of the display's cookie and number, 0750. */
     display,
     displayRecord: join(display, 'display.json'),

@@ -2,6 +2,7 @@
 
 // Owns the program ib-session: becomes the JVM of one session, or says how it ended.
 
+import { fileURLToPath } from 'node:url';
 import { readCredentials } from '../config/credentials.ts';
 import { DEFAULT_ROOTS, sessionPaths } from '../config/paths.ts';
 import { LaunchError } from '../gateway/launch-error.ts';
@@ -72,6 +73,7 @@ async function runSession(name: string, configFile: string): Promise<number> {
         clock: new SystemClock(),
         uid,
         say: (line) => writeOut(1, line),
+        bridgeJar: bridgeJar(),
       },
       warn,
     );
@@ -138,6 +140,13 @@ async function runAfter(name: string, args: LauncherArguments & { kind: 'run' })
   const record = gatherAfter({ session: name, roots, settingsDir, ending, now: new SystemClock().now() });
   writeOut(1, `${JSON.stringify(record)}\n`);
   return 0;
+}
+
+/** Beside this program in a release, where npm run build puts it in a checkout. */
+function bridgeJar(): string {
+  const here = import.meta.url;
+  const inCheckout = new URL('../../.build/bridge/ib-bridge.jar', here);
+  return fileURLToPath(here.endsWith('.ts') ? inCheckout : new URL('./ib-bridge.jar', here));
 }
 
 function warn(sentence: string): void {

@@ -109,6 +109,7 @@ function launch(changes: Partial<SessionLaunch> = {}) {
       clock: new SystemClock(),
       uid: UID,
       say: (line) => said.push(line),
+      bridgeJar: join(root, 'ib-bridge.jar'),
       ...changes,
     },
     (sentence) => warnings.push(sentence),
@@ -179,6 +180,37 @@ describe('a cold start', () => {
       !JSON.stringify([program, record]).includes(PASSWORD),
       'no secret in arguments, environment or record',
     );
+  });
+
+  it('loads the window bridge, which serves root and whoever wrote the order', async () => {
+    order();
+    const jar = join(root, 'ib-bridge.jar');
+    writeFileSync(jar, '');
+    mkdirSync(paths().runtime, { recursive: true });
+    writeFileSync(paths().bridgeSocket, 'left by an earlier JVM');
+    const { args } = await launch();
+    const uids = [...new Set([0, UID])].join(':');
+    assert.ok(
+      args.includes(
+        `-javaagent:${jar}=${join(root, 'run', 'ib-session', 'live', 'bridge.sock')},uids=${uids}`,
+      ),
+    );
+    assert.equal(existsSync(paths().bridgeSocket), false);
+    assert.deepEqual(warnings, []);
+  });
+
+  it('logs in without a window bridge where there is none, and says so', async () => {
+    order();
+    const without = await launch({ bridgeJar: '/nowhere/ib-bridge.jar' });
+    assert.match(warnings.join(), /no window bridge: there is no \/nowhere\/ib-bridge\.jar/);
+    order({ id: 'a2' });
+    const jar = join(root, 'a=b.jar');
+    writeFileSync(jar, '');
+    const unloadable = await launch({ bridgeJar: jar });
+    assert.match(warnings.join(), /equals sign/);
+    for (const { args } of [without, unloadable]) {
+      assert.ok(!args.some((word) => word.includes('bridge')));
+    }
   });
 
   it('deletes every token and flag first and says so', async () => {
