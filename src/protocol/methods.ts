@@ -15,6 +15,15 @@ const secondFactor = z.strictObject({
   since: time,
   deadline: time,
   attempt: z.int(),
+  prompt: z.string().nullable().meta({ description: "what the gateway's window asks for; null: not seen" }),
+  challenge: z
+    .string()
+    .nullable()
+    .meta({ description: 'with method `challenge`: the number for IB Key, or the places of the code card' }),
+  devices: z
+    .array(z.string())
+    .nullable()
+    .meta({ description: 'with method `device-choice`: the entries of the list' }),
 });
 
 /** A named, dated health fact. Severity `error` or `warning` impairs; `info` only informs. */
