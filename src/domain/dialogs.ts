@@ -288,7 +288,7 @@ const DRIVEN: readonly DialogRule[] = [
     {
       kind: 'dialog',
       text: /api (?:socket )?port|socket port.{0,60}\bapi/,
-      not: /set auto (?:restart|log ?off) time/,
+      where: (look) => look.rows === null,
     },
     { waitsMs: DRIVER_MS },
   ),

@@ -84,7 +84,12 @@ export function lowered(text: string | null): string {
 }
 
 function readableLines(text: string | null): string[] {
-  return (text ?? '')
+  const plain = text ?? '';
+  // In HTML a line break means nothing, and a tag may mean one.
+  const broken = /<[a-z/][^<>]*>/i.test(plain)
+    ? plain.replace(/\s+/g, ' ').replace(/<(?:br|\/p|\/div|\/li|\/h\d)\b[^<>]*>/gi, '\n')
+    : plain;
+  return broken
     .split('\n')
     .map((line) => maskAccounts(tidy(line)))
     .filter((line) => line !== '');
@@ -93,7 +98,6 @@ function readableLines(text: string | null): string[] {
 /** Without markup, should a text still hold some, and with one blank for each run of blanks. */
 function tidy(text: string | null): string {
   return (text ?? '')
-    .replace(/<(?:br|\/?p|\/?div)\b[^<>]*>/gi, ' ')
     .replace(/<\/?[a-z][^<>]*>/gi, '')
     .replace(/&nbsp;|\u00a0/gi, ' ')
     .replace(/&amp;/gi, '&')
