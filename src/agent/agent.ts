@@ -1,6 +1,7 @@
 // Owns the daemon's parts and how they are joined: sessions, ledger, events, control socket.
 
 import { chmodSync, chownSync, statSync } from 'node:fs';
+import { BridgeClient } from '../bridge/client.ts';
 import { agentPaths, sessionPaths } from '../config/paths.ts';
 import type { Config, SessionConfig } from '../config/types.ts';
 import { NodeIpcTransport } from '../control/node-ipc-transport.ts';
@@ -18,6 +19,7 @@ import { TwsApiWatch } from '../supervisor/api-watch.ts';
 import { DesiredStore } from '../supervisor/desired-store.ts';
 import { LedgerStore } from '../supervisor/ledger-store.ts';
 import { SessionLoop } from '../supervisor/session-loop.ts';
+import { BridgeWindowWatch } from '../supervisor/window-watch.ts';
 import type { AgentLog } from './event-log.ts';
 import { makeHandlers } from './handlers.ts';
 import { HostSampler } from './host-sampler.ts';
@@ -231,6 +233,21 @@ function makeLoop(
     desired,
     makeHost: (listener) => supervision.makeHost(session, listener),
     makeApi: (listener) => new TwsApiWatch(session, clock, listener, supervision.gatewayUid),
+    makeWindows: (listener, onGone) =>
+      new BridgeWindowWatch({
+        config: session,
+        clock,
+        listener,
+        onGone,
+        makeBridge: (observe) =>
+          new BridgeClient({
+            path: paths.bridgeSocket,
+            clock,
+            serverUid: supervision.gatewayUid ?? parts.uid,
+            observe,
+            events: true,
+          }),
+      }),
     onEvent: publish,
     onLine,
   });

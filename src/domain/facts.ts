@@ -105,6 +105,13 @@ export type GatewayFact =
       readonly buttons: readonly string[];
       readonly open: boolean;
     }
+  /** The agent pressed a button by itself, as its rule and the configuration allow. `rule` is the rule's id. */
+  | {
+      readonly kind: 'dialog-answered';
+      readonly rule: string;
+      readonly title: string;
+      readonly button: string;
+    }
   /** Whether windows are seen at all. `detail` says why not. */
   | { readonly kind: 'bridge'; readonly up: boolean; readonly detail: string }
   /** The JVM's event thread does not answer; it did last `sinceMs` ago. */

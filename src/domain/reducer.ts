@@ -574,6 +574,12 @@ function onGateway(d: Draft, fact: GatewayFact): void {
     case 'unknown-dialog':
       onUnknownDialog(d, run, fact);
       return;
+    case 'dialog-answered':
+      d.emit({
+        event: 'dialog-answered',
+        fields: { IB_DIALOG: fact.rule, IB_TITLE: fact.title, IB_BUTTON: fact.button },
+      });
+      return;
     case 'bridge':
       onBridge(d, run, fact.up, fact.detail);
       return;

@@ -257,6 +257,14 @@ export const CATALOGUE = {
     text: (f) =>
       `a window waits for an answer: ${f.IB_TITLE || 'without a title'}${f.IB_TEXT ? `: ${f.IB_TEXT.replaceAll('\n', ' ')}` : ''}${f.IB_BUTTONS ? ` [${f.IB_BUTTONS}]` : ''}`,
   }),
+  'dialog-answered': row({
+    messageId: '6f9e9f9e615aa64060e551ad6da99cd1',
+    priority: 5,
+    fields: ['IB_DIALOG', 'IB_TITLE', 'IB_BUTTON'],
+    meaning: 'The agent pressed a button by itself, as `dialogs.answer` of the session allows.',
+    remedy: '',
+    text: (f) => `${f.IB_DIALOG}: pressed ${f.IB_BUTTON}`,
+  }),
   'gui-frozen': row({
     messageId: '0b56141814e61d73e377fd0058927f2c',
     priority: 3,

@@ -109,6 +109,7 @@ function randomFact(random: () => number): Fact {
       buttons: ['OK'],
       open: yes(),
     }),
+    () => ({ kind: 'dialog-answered', rule: 'login-messages', title: 't', button: 'b' }),
     () => ({ kind: 'bridge', up: yes(), detail: 'd' }),
     () => ({ kind: 'gui-frozen', sinceMs: 30_000 }),
     () => ({ kind: 'gui-responsive' }),

@@ -1345,6 +1345,7 @@ describe('a session without a JVM', () => {
       buttons: [],
       open: true,
     },
+    'dialog-answered': { kind: 'dialog-answered', rule: 'login-messages', title: 'x', button: 'y' },
     bridge: { kind: 'bridge', up: false, detail: 'x' },
     'gui-frozen': { kind: 'gui-frozen', sinceMs: 30_000 },
     'gui-responsive': { kind: 'gui-responsive' },
