@@ -127,12 +127,13 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
       startedAt,
       supervisor: supervision.kind,
     }),
-    onOperate: (actor, method, session) =>
+    onOperate: (actor, method, session, detail) =>
       say(
         {
           event: 'operator-command',
           fields: {
             IB_METHOD: method,
+            IB_DETAIL: detail ?? '',
             IB_ACTOR_UID: String(actor.uid ?? ''),
             IB_ACTOR_PID: String(actor.pid ?? ''),
             IB_ACTOR_USER: actor.user ?? '',

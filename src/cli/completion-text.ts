@@ -115,7 +115,7 @@ function bashScript(): string {
 
 function bashArgument(verb: VerbSpec): string {
   const value = verb.arguments[0]?.value;
-  if (value === undefined) return 'arguments=';
+  if (value === undefined || value === 'text') return 'arguments=';
   if (value === 'session') return `[[ $cur == -* ]] || arguments=$(${SESSIONS_COMMAND})`;
   if (value === 'path')
     return 'compopt -o filenames 2>/dev/null; [[ $cur == -* ]] || COMPREPLY=($(compgen -f -- "$cur"))';
@@ -178,15 +178,19 @@ function zshNested(verb: VerbSpec, inner: readonly VerbSpec[]): string[] {
 }
 
 function zshCase(verb: VerbSpec, indent: string): string[] {
-  const specs = [...verb.options.flatMap(zshOption), ...verb.arguments.map(zshArgument)];
+  const specs = [
+    ...verb.options.flatMap(zshOption),
+    ...verb.arguments.map((each, index) => zshArgument(each, index + 1)),
+  ];
   return [`${indent}${verb.name}) _arguments $global${specs.map((spec) => ` ${spec}`).join('')} ;;`];
 }
 
-function zshArgument({ value, required }: VerbSpec['arguments'][number]): string {
-  const colon = required ? ':' : '::';
-  if (value === 'session') return zshQuote(`1${colon}session:_ibctl_sessions`);
-  if (value === 'path') return zshQuote(`1${colon}file:_files`);
-  return zshQuote(`1${colon}shell:(${value.join(' ')})`);
+function zshArgument({ name, value, required }: VerbSpec['arguments'][number], place: number): string {
+  const colon = `${place}${required ? ':' : '::'}`;
+  if (value === 'session') return zshQuote(`${colon}session:_ibctl_sessions`);
+  if (value === 'path') return zshQuote(`${colon}file:_files`);
+  if (value === 'text') return zshQuote(`${colon}${name}: `);
+  return zshQuote(`${colon}shell:(${value.join(' ')})`);
 }
 
 function zshOption(option: OptionSpec): string[] {
@@ -233,7 +237,7 @@ function fishScript(): string {
       const seen = path.map((name) => `__fish_seen_subcommand_from ${name}`).join('; and ');
       return [
         ...verb.options.map((option) => fishOption(option, seen)),
-        ...verb.arguments.map((argument) => fishArgument(argument, seen)),
+        ...verb.arguments.flatMap((argument) => fishArgument(argument, seen)),
       ];
     }),
   ];
@@ -252,11 +256,12 @@ function fishOption(option: OptionSpec, condition?: string): string {
   return parts.join(' ');
 }
 
-function fishArgument({ value }: VerbSpec['arguments'][number], condition: string): string {
+function fishArgument({ value }: VerbSpec['arguments'][number], condition: string): string[] {
+  if (value === 'text') return [];
   const when = `complete -c ibctl -n ${fishQuote(condition)}`;
-  if (value === 'session') return `${when} -a ${fishQuote(`(${SESSIONS_COMMAND})`)} -d session`;
-  if (value === 'path') return `${when} -F`;
-  return `${when} -a ${fishQuote(value.join(' '))}`;
+  if (value === 'session') return [`${when} -a ${fishQuote(`(${SESSIONS_COMMAND})`)} -d session`];
+  if (value === 'path') return [`${when} -F`];
+  return [`${when} -a ${fishQuote(value.join(' '))}`];
 }
 
 function fishQuote(text: string): string {

@@ -60,6 +60,9 @@ const METHOD_ACCESS: { readonly [M in MethodName]: (typeof METHODS)[M]['access']
   wait: 'observe',
   events: 'observe',
   logs: 'observe',
+  windows: 'observe',
+  'window-click': 'operate',
+  screenshot: 'operate',
 };
 
 const RETRY_MS = 2_000;

@@ -42,11 +42,12 @@ export const CATALOGUE = {
   'operator-command': row({
     messageId: 'dc21b7964c294af6b8238a88fcb2b30e',
     priority: 5,
-    fields: ['IB_METHOD', 'IB_ACTOR_UID', 'IB_ACTOR_PID', 'IB_ACTOR_USER', 'IB_ACTOR_CLIENT'],
-    meaning: 'Somebody called a method that can change something; told before it is carried out.',
+    fields: ['IB_METHOD', 'IB_DETAIL', 'IB_ACTOR_UID', 'IB_ACTOR_PID', 'IB_ACTOR_USER', 'IB_ACTOR_CLIENT'],
+    meaning:
+      'Somebody called a method that can change something; told before it is carried out. IB_DETAIL names the window and the button that is to be pressed.',
     remedy: '',
     text: (f) =>
-      `${f.IB_METHOD} asked by ${f.IB_ACTOR_USER || `uid ${f.IB_ACTOR_UID}`} (${f.IB_ACTOR_CLIENT}, pid ${f.IB_ACTOR_PID})`,
+      `${f.IB_METHOD}${f.IB_DETAIL ? ` (${f.IB_DETAIL})` : ''} asked by ${f.IB_ACTOR_USER || `uid ${f.IB_ACTOR_UID}`} (${f.IB_ACTOR_CLIENT}, pid ${f.IB_ACTOR_PID})`,
   }),
   'session-starting': row({
     messageId: '30b4e574ab484ae997f3e8b3ed0d3ea1',

@@ -76,6 +76,9 @@ export function handlers(changes: Partial<Handlers> = {}): Handlers {
     wait: async () => anOutcome(),
     events: async () => ({ dropped: 0 }),
     logs: async () => ({ dropped: 0 }),
+    windows: async () => ({ session: aProgress().session, count: 0 }),
+    'window-click': async ({ window, button }) => ({ session: aProgress().session, window, button }),
+    screenshot: async () => ({ session: aProgress().session, width: 1, height: 1, bytes: 0 }),
     ...changes,
   };
 }
@@ -99,6 +102,7 @@ export type TestServer = {
     readonly actor: Actor;
     readonly method: string;
     readonly session: string | null;
+    readonly detail: string | null;
   }[];
   readonly connectionCount: () => number;
   readonly close: () => Promise<void>;
@@ -126,7 +130,7 @@ export async function startServer(t: TestContext, setup: ServerSetup = {}): Prom
     records.push({ level, message, fields });
   };
   const log: ControlLog = { debug: logTo('debug'), warn: logTo('warn'), error: logTo('error') };
-  const operations: { actor: Actor; method: string; session: string | null }[] = [];
+  const operations: { actor: Actor; method: string; session: string | null; detail: string | null }[] = [];
   const server = await startControlServer({
     place: { path, mode: 0o600 },
     mode: 'process',
@@ -136,7 +140,7 @@ export async function startServer(t: TestContext, setup: ServerSetup = {}): Prom
     clock,
     log,
     handlers: handlers(),
-    onOperate: (actor, method, session) => operations.push({ actor, method, session }),
+    onOperate: (actor, method, session, detail) => operations.push({ actor, method, session, detail }),
     checkResults: true,
     ...changes,
   });
