@@ -19,7 +19,7 @@ import { TwsApiWatch } from '../supervisor/api-watch.ts';
 import { DesiredStore } from '../supervisor/desired-store.ts';
 import { LedgerStore } from '../supervisor/ledger-store.ts';
 import { SessionLoop } from '../supervisor/session-loop.ts';
-import { BridgeWindowWatch } from '../supervisor/window-watch.ts';
+import { BridgeWindowWatch, bridgeRetryMs } from '../supervisor/window-watch.ts';
 import type { AgentLog } from './event-log.ts';
 import { makeHandlers } from './handlers.ts';
 import { HostSampler } from './host-sampler.ts';
@@ -247,6 +247,7 @@ function makeLoop(
             serverUid: supervision.gatewayUid ?? parts.uid,
             observe,
             events: true,
+            reconnectDelayMs: bridgeRetryMs,
           }),
       }),
     onEvent: publish,

@@ -55,6 +55,18 @@ const ABSENT_AFTER_MS = 60_000;
 const LOST_AFTER_MS = 15_000;
 const MOST_ROWS = 50;
 
+const EAGER_RETRY_MS = 200;
+const EAGER_RETRIES = 300;
+const PATIENT_RETRY_MS = 5_000;
+
+/**
+ * Milliseconds until the next attempt to connect: for a minute a JVM may be coming up, and its first windows must not be missed; a later one
+ * has no bridge, or is gone.
+ */
+export function bridgeRetryMs(failures: number): number {
+  return failures <= EAGER_RETRIES ? EAGER_RETRY_MS : PATIENT_RETRY_MS;
+}
+
 const CLOSE_WORDS = {
   ended: 'the gateway closed the connection',
   foreign: "another user's program serves the socket",
