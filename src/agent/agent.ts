@@ -2,6 +2,7 @@
 
 import { chmodSync, chownSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { BridgeClient } from '../bridge/client.ts';
 import { notifySecretReader } from '../config/notify-secrets.ts';
 import { agentPaths, sessionPaths } from '../config/paths.ts';
 import type { Config, SessionConfig } from '../config/types.ts';
@@ -21,6 +22,7 @@ import { TwsApiWatch } from '../supervisor/api-watch.ts';
 import { DesiredStore } from '../supervisor/desired-store.ts';
 import { LedgerStore } from '../supervisor/ledger-store.ts';
 import { SessionLoop } from '../supervisor/session-loop.ts';
+import { BridgeWindowWatch, bridgeRetryMs } from '../supervisor/window-watch.ts';
 import type { AgentLog } from './event-log.ts';
 import { makeHandlers } from './handlers.ts';
 import { HostSampler } from './host-sampler.ts';
@@ -150,12 +152,13 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
       startedAt,
       supervisor: supervision.kind,
     }),
-    onOperate: (actor, method, session) =>
+    onOperate: (actor, method, session, detail) =>
       say(
         {
           event: 'operator-command',
           fields: {
             IB_METHOD: method,
+            IB_DETAIL: detail ?? '',
             IB_ACTOR_UID: String(actor.uid ?? ''),
             IB_ACTOR_PID: String(actor.pid ?? ''),
             IB_ACTOR_USER: actor.user ?? '',
@@ -257,6 +260,22 @@ function makeLoop(
     desired,
     makeHost: (listener) => supervision.makeHost(session, listener),
     makeApi: (listener) => new TwsApiWatch(session, clock, listener, supervision.gatewayUid),
+    makeWindows: (listener, onGone) =>
+      new BridgeWindowWatch({
+        config: session,
+        clock,
+        listener,
+        onGone,
+        makeBridge: (observe) =>
+          new BridgeClient({
+            path: paths.bridgeSocket,
+            clock,
+            serverUid: supervision.gatewayUid ?? parts.uid,
+            observe,
+            events: true,
+            reconnectDelayMs: bridgeRetryMs,
+          }),
+      }),
     onEvent: publish,
     onLine,
   });
