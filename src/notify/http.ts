@@ -137,7 +137,9 @@ function judgeError(code: string): Result {
       temporary: true,
     });
   }
-  return failed(`the server could not be reached (${code})`, 'Is this host connected, and the server up?', {
-    temporary: true,
-  });
+  return failed(
+    `the server could not be reached (${code})`,
+    `Is this host connected, and the server up? ${UNIT_HINT}`,
+    { temporary: true },
+  );
 }
