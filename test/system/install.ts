@@ -25,6 +25,8 @@ export type SystemSession = {
 export type SystemSetup = {
   /** By name; the API ports are 4001, 4002, … in this order. By default one live session. */
   readonly sessions?: Readonly<Record<string, SystemSession>>;
+  /** In place of the agent a program that does nothing, as `idleAgent` does. */
+  readonly idle?: boolean;
   /** Merged over the `agent` part of the configuration. */
   readonly agent?: Readonly<Record<string, unknown>>;
 };
@@ -34,6 +36,7 @@ export async function bootProduct(setup: MachineSetup & SystemSetup = {}): Promi
   const tree = await productTree();
   const machine = await bootMachine({ ...setup, binds: [...(setup.binds ?? []), tree.bind] });
   try {
+    if (setup.idle === true) await idleAgent(machine);
     await installProduct(machine, tree);
     await addUsers(machine);
     await layStandins(machine);
