@@ -550,7 +550,7 @@ remove_old_versions() {
 }
 
 is_in_use() {
-  local name=${1#"$DESTDIR"}
+  local name=$1
   # A jar that a JVM has loaded shows as an open file only.
   [ -z "$(find /proc/[0-9]*/exe /proc/[0-9]*/cwd /proc/[0-9]*/fd -maxdepth 1 \
     \( -lname "$name/*" -o -lname "$name" \) -print -quit 2>/dev/null)" ] || return 0
@@ -621,12 +621,14 @@ finish() {
     set +e
     warn "going back to ${GO_BACK_TO##*/}"
     put_link "${GO_BACK_TO##*/}" "$LIB/current"
+    if [ -n "$PREVIOUS" ]; then put_link "$PREVIOUS" "$LIB/previous"; else rm -f "$LIB/previous"; fi
     install_files "$GO_BACK_TO/share"
     if systemd_is_up; then
       systemctl daemon-reload
       [ "$AGENT_BEFORE" != active ] || systemctl restart ib-agent.service
       say "The agent is $(agent_state), as version $(cat "$LIB/current/VERSION")" >&2
     fi
+    remove_old_versions
   fi
   exit "$status"
 }
@@ -671,6 +673,7 @@ install_all() {
   trap finish EXIT
   trap 'printf "install: failed in line %s: %s\n" "$LINENO" "$BASH_COMMAND" >&2' ERR
   place_release
+  PREVIOUS=$(readlink "$LIB/previous") || PREVIOUS=''
   [ "$FIRST" = yes ] || GO_BACK_TO=$(readlink -f "$LIB/current")
   install_files "$VERSION_DIRECTORY/share"
   [ "$ON_THIS_HOST" = no ] || make_users
@@ -685,7 +688,7 @@ install_all() {
   remove_old_versions
   trap - EXIT ERR
   if [ "$ON_THIS_HOST" = no ]; then
-    say "Laid out version $VERSION in ${DESTDIR:-/}"
+    say "Laid out version $VERSION in ${DESTDIR:-/} (${VERSION_DIRECTORY##*/})"
   elif [ "$FIRST" = yes ]; then
     next_steps
   else
@@ -720,6 +723,7 @@ stop_everything() {
   act systemctl stop 'ib-ready@*.target' 'ib-session@*.service' ||
     die "a session could not be closed; nothing was removed" "systemctl status 'ib-session@*'"
   act systemctl stop 'ib-code@*.service' 'ib-display@*.service' || die "a display could not be stopped; nothing was removed" "systemctl status 'ib-display@*'"
+  act systemctl stop ib.slice
   act systemctl disable --quiet ib-agent.service
 }
 
