@@ -20,6 +20,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild';
+import { buildBridgeJar } from './build-bridge.ts';
 
 const ROOT = import.meta.dirname;
 
@@ -51,7 +52,7 @@ const DAEMON: BuildOptions = {
 
 /**
  * ibctl is CommonJS, because importing Node's own modules into an ES module costs it a third of its start-up time, and split
- * by hand: zod and yaml are needed by `config` only, commander by help and odd command lines only. What the parts share by
+ * by hand: zod and yaml are needed by verbs that read the configuration, execa by `doctor`, commander by help and odd command lines. What the parts share by
  * identity, the error class, they take from the main file, which is loaded already.
  */
 const SHARED = 'src/protocol/errors.ts';
@@ -61,6 +62,8 @@ const IBCTL: BuildOptions = {
   plugins: [
     separate({
       'src/cli/verbs/config.ts': './ibctl-config.cjs',
+      'src/cli/verbs/credentials.ts': './ibctl-credentials.cjs',
+      'src/cli/verbs/doctor.ts': './ibctl-doctor.cjs',
       'src/cli/program.ts': './ibctl-program.cjs',
     }),
   ],
@@ -72,7 +75,12 @@ export const PROGRAMS: readonly Program[] = [
     entry: 'src/cli/main.ts',
     starts: 'ibctl.cjs',
     exports: SHARED,
-    parts: { 'ibctl-config.cjs': 'src/cli/verbs/config.ts', 'ibctl-program.cjs': 'src/cli/program.ts' },
+    parts: {
+      'ibctl-config.cjs': 'src/cli/verbs/config.ts',
+      'ibctl-credentials.cjs': 'src/cli/verbs/credentials.ts',
+      'ibctl-doctor.cjs': 'src/cli/verbs/doctor.ts',
+      'ibctl-program.cjs': 'src/cli/program.ts',
+    },
     options: IBCTL,
     partOptions: { ...IBCTL, plugins: [separate({ [SHARED]: './ibctl.cjs' })] },
   },
@@ -121,6 +129,8 @@ export async function buildRelease(
   { withNode = false }: { readonly withNode?: boolean } = {},
 ): Promise<void> {
   const programs = PROGRAMS.filter(({ name }) => names.includes(name));
+  // First, so that a missing JDK leaves an earlier build as it was.
+  const bridgeJar = names.includes('ib-session') ? buildBridgeJar() : null;
   const missing = programs
     .flatMap(({ entry, parts }) => [entry, ...Object.values(parts ?? {})])
     .filter((entry) => !existsSync(join(ROOT, entry)));
@@ -153,6 +163,7 @@ export async function buildRelease(
       for (const each of packagesIn(part)) packages.add(each);
     }
   }
+  if (bridgeJar !== null) copyFileSync(bridgeJar, join(outdir, 'ib-bridge.jar'));
   writeFileSync(join(outdir, LICENCES_FILE), licences([...packages].sort()));
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   // Last: a directory without it is half a release.

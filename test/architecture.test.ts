@@ -14,11 +14,23 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   host: ['events', 'protocol'],
   gateway: ['host', 'config', 'protocol'],
   display: ['host', 'config', 'protocol'],
+  bridge: ['host', 'protocol'],
   launch: ['config', 'gateway', 'display', 'host', 'protocol'],
-  supervisor: ['protocol', 'events', 'domain', 'config', 'host', 'gateway', 'display'],
+  supervisor: ['protocol', 'events', 'domain', 'config', 'host', 'gateway', 'display', 'bridge'],
   control: ['protocol', 'host'],
-  agent: ['protocol', 'events', 'domain', 'config', 'host', 'gateway', 'display', 'supervisor', 'control'],
-  cli: ['protocol', 'control', 'config', 'host'],
+  agent: [
+    'protocol',
+    'events',
+    'domain',
+    'config',
+    'host',
+    'gateway',
+    'display',
+    'bridge',
+    'supervisor',
+    'control',
+  ],
+  cli: ['protocol', 'control', 'config', 'gateway', 'host'],
 };
 
 /** Module or name → the only files that may have it. */
@@ -34,7 +46,7 @@ const ONLY_IN: readonly { readonly what: RegExp; readonly name: string; readonly
     name: 'node:net',
     what: /from 'node:net'/,
     files:
-      /^src\/(control\/|launch\/|gateway\/tws-api\.ts|gateway\/ibc-command\.ts|display\/x-server\.ts|host\/peercred\.ts)/,
+      /^src\/(control\/|launch\/|gateway\/tws-api\.ts|gateway\/ibc-command\.ts|bridge\/client\.ts|display\/x-server\.ts|host\/(peercred|reach)\.ts)/,
   },
   { name: 'systeminformation', what: /'systeminformation'/, files: /^src\/host\/host-figures\.ts$/ },
   {
@@ -102,6 +114,15 @@ test('of the control socket, ibctl imports the client only', () => {
   const wrong = SOURCES.filter((file) => file.startsWith('src/cli/')).flatMap((file) =>
     importsOf(readFileSync(file, 'utf8'))
       .filter((target) => target.includes('/control/') && !/\/control\/(client|reference)\.ts$/.test(target))
+      .map((target) => `${file}: ${target}`),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test('of the gateway, ibctl imports where it is installed only', () => {
+  const wrong = SOURCES.filter((file) => file.startsWith('src/cli/')).flatMap((file) =>
+    importsOf(readFileSync(file, 'utf8'))
+      .filter((target) => /\/gateway\/(?!install-layout\.ts$|launch-error\.ts$)/.test(target))
       .map((target) => `${file}: ${target}`),
   );
   assert.deepEqual(wrong, []);

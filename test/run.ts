@@ -3,7 +3,11 @@
 import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
 
-const INTEGRATION = ['test/integration/**/*.test.ts', 'test/standin/**/*.test.ts'];
+const INTEGRATION = [
+  'test/bridge/**/*.test.ts',
+  'test/integration/**/*.test.ts',
+  'test/standin/**/*.test.ts',
+];
 
 const TIERS = {
   check: () => [
@@ -13,7 +17,7 @@ const TIERS = {
   unit: () => [
     testCommand(
       globSync('test/**/*.test.ts', {
-        exclude: (path) => /(^|\/)(integration|standin|system|real)(\/|$)/.test(path),
+        exclude: (path) => /(^|\/)(bridge|integration|standin|system|real)(\/|$)/.test(path),
       }),
       2,
     ),

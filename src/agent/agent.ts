@@ -1,6 +1,6 @@
 // Owns the daemon's parts and how they are joined: sessions, ledger, events, control socket.
 
-import { fileURLToPath } from 'node:url';
+import { chmodSync, chownSync, statSync } from 'node:fs';
 import { agentPaths, sessionPaths } from '../config/paths.ts';
 import type { Config, SessionConfig } from '../config/types.ts';
 import { NodeIpcTransport } from '../control/node-ipc-transport.ts';
@@ -17,11 +17,12 @@ import { AGENT_VERSION } from '../protocol/version.ts';
 import { TwsApiWatch } from '../supervisor/api-watch.ts';
 import { DesiredStore } from '../supervisor/desired-store.ts';
 import { LedgerStore } from '../supervisor/ledger-store.ts';
-import { ProcessHost } from '../supervisor/process-host.ts';
 import { SessionLoop } from '../supervisor/session-loop.ts';
 import type { AgentLog } from './event-log.ts';
 import { makeHandlers } from './handlers.ts';
 import { HostSampler } from './host-sampler.ts';
+import { pastEvents, pastLines } from './past.ts';
+import type { Supervision } from './supervision.ts';
 
 const EVENTS_KEPT = 2_000;
 const LINES_KEPT = 2_000;
@@ -33,27 +34,41 @@ export type AgentParts = {
   readonly clock: Clock;
   readonly log: AgentLog;
   readonly uid: number;
-  /** The launchers' whole environment. */
-  readonly environment: Readonly<Record<string, string>>;
+  readonly supervision: Supervision;
 };
 
 export type Agent = {
-  /** Says why it stops, closes every session tidily, then the socket. */
+  /** How the sessions are, in one line for people. */
+  summary(): string;
+  /** Calls back whenever the summary may have changed. */
+  onChange(listener: () => void): void;
+  /** Whether every session's loop turns, and what happens on the host is seen. */
+  isAlive(): boolean;
+  /** Says why it stops, closes every session tidily unless they go on without it, then the socket. */
   stop(signal: string): Promise<void>;
 };
 
 /** Starts serving, then brings up what is wanted up. Throws AgentError; nothing is left running then. */
 export async function startAgent(parts: AgentParts): Promise<Agent> {
-  const { config, clock, log } = parts;
+  const { config, clock, log, supervision } = parts;
+  const { journal } = supervision;
   const paths = agentPaths(config.agent);
   ensureDirectory(paths.runtime, 0o755, parts.uid, 'socket-unusable');
   ensureDirectory(paths.launchOrders, 0o750, parts.uid, 'socket-unusable');
+  if (supervision.launchOrderGid !== undefined) giveGroup(paths.launchOrders, supervision.launchOrderGid);
+  if (supervision.kind === 'systemd') ensureDirectory(paths.readyFlags, 0o755, parts.uid, 'socket-unusable');
   ensureDirectory(paths.state, 0o700, parts.uid, 'state-unwritable');
 
   const startedAt = clock.now();
   const events = new Ring<EventRecord>(EVENTS_KEPT);
   const lines = new Map<string, Ring<LogLine>>();
   let seq = 0;
+  if (journal !== null) {
+    for (const event of pastEvents(journal, EVENTS_KEPT)) {
+      seq = event.seq;
+      events.push(event);
+    }
+  }
   const publish = (event: AgentEvent) => {
     log.event(event);
     seq += 1;
@@ -63,7 +78,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     publish(completeEvent(draft, { at: clock.now(), session, state: null, previousState: null }));
 
   const ledger = new LedgerStore(paths.ledger, clock);
-  const desired = new DesiredStore(paths.desired, (detail) =>
+  const desired = new DesiredStore(paths.desired, supervision.boot, (detail) =>
     log.warn(
       { file: paths.desired },
       `the record of wanted sessions cannot be used (${detail}); all count as wanted down`,
@@ -82,17 +97,34 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     );
   }
 
-  await Promise.all([...loops.values()].map((loop) => loop.prepare()));
+  supervision.open();
+  await Promise.all([...loops].map(([name, loop]) => loop.prepare(desired.memory(name))));
+  if (journal !== null) {
+    for (const [name, loop] of loops) {
+      const { most, before } = { most: LINES_KEPT, before: loop.recoveredFrom ?? clock.now() };
+      for (const line of pastLines(journal, loop.config.name, { most, before })) lines.get(name)?.push(line);
+    }
+  }
   const host = new HostSampler(new SystemHostMetrics(paths.state, clock), clock);
   const server: ControlServer = await startControlServer({
-    place: { path: paths.socket, mode: 0o600 },
-    mode: 'process',
+    place: { path: paths.socket, mode: supervision.socketMode },
+    mode: supervision.kind,
     ownUid: parts.uid,
     transport: new NodeIpcTransport({ clock, log: (fields, message) => log.debug(fields, message) }),
     groups: new CachedGroupDatabase(new NssGroupDatabase(), clock),
     clock,
     log,
-    handlers: makeHandlers({ config, clock, loops, lines, events, ledger, host, startedAt }),
+    handlers: makeHandlers({
+      config,
+      clock,
+      loops,
+      lines,
+      events,
+      ledger,
+      host,
+      startedAt,
+      supervisor: supervision.kind,
+    }),
     onOperate: (actor, method, session) =>
       say(
         {
@@ -110,26 +142,61 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   });
   say({
     event: 'agent-started',
-    fields: { IB_VERSION: AGENT_VERSION, IB_SUPERVISOR: 'process', IB_CONFIG: config.file },
+    fields: { IB_VERSION: AGENT_VERSION, IB_SUPERVISOR: supervision.kind, IB_CONFIG: config.file },
   });
   for (const [name, loop] of loops) {
-    const wanted = loop.config.autostart ? desired.get(name) : 'down';
-    loop.dispatch({ kind: 'agent-started', desired: wanted, memory: desired.memory(name) });
+    const memory = desired.memory(name);
+    // What runs is taken up whatever is to be started by itself.
+    const autostarts = loop.config.autostart || loop.recoveredFrom !== null;
+    loop.begin(autostarts ? desired.get(name) : 'down', memory);
   }
+  supervision.start();
 
   let stopping: Promise<void> | null = null;
   const shutDown = async (signal: string) => {
     say({ event: 'agent-stopping', fields: { IB_SIGNAL: signal } });
     await Promise.all([...loops.values()].map((loop) => loop.shutDown()));
     host.stop();
+    supervision.close();
     await server.close();
   };
   return {
+    summary: () => summarise([...loops.values()]),
+    onChange: (listener) => {
+      for (const loop of loops.values()) loop.watch(listener);
+    },
+    isAlive: () => supervision.isAlive() && [...loops.values()].every((loop) => loop.isAlive()),
     stop: (signal) => {
       stopping ??= shutDown(signal);
       return stopping;
     },
   };
+}
+
+/** For STATUS= of the unit, such as `live ready, paper halted: wrong-credentials`. */
+function summarise(loops: readonly SessionLoop[]): string {
+  if (loops.length === 0) return 'no session is configured';
+  return loops
+    .map(({ config, state: { phase, reason } }) => {
+      const why = phase.name === 'halted' || phase.name === 'backing-off' ? `: ${reason}` : '';
+      return `${config.name} ${phase.name}${why}`;
+    })
+    .join(', ');
+}
+
+/** The members of a group of ours may enter; the agent is one of them. Throws AgentError `socket-unusable`. */
+function giveGroup(path: string, gid: number): void {
+  if (statSync(path).gid === gid) return;
+  try {
+    chownSync(path, -1, gid);
+    // chown takes bits away (chown(2)), and the directory may have been made for another group.
+    chmodSync(path, 0o750);
+  } catch (cause) {
+    throw new AgentError('socket-unusable', `the directory ${path} cannot be given to the gateway's group`, {
+      hint: 'make the agent a member of it: sudo usermod -aG ib-gateway ib-agent',
+      cause,
+    });
+  }
 }
 
 /** Launch orders, the ledger and the launchers' compiled code are in there. Throws AgentError `code`. */
@@ -151,43 +218,20 @@ function makeLoop(
     readonly onLine: (line: LogLine) => void;
   },
 ): SessionLoop {
-  const { config, clock, environment } = parts;
+  const { config, clock, supervision } = parts;
   const paths = sessionPaths(config.agent, session.name);
   const { ledger, desired, publish, onLine } = shared;
   return new SessionLoop({
     config: session,
     launchOrderPath: paths.launchOrder,
+    launchOrderGid: supervision.launchOrderGid,
     clock,
     random: Math.random,
     ledger,
     desired,
-    makeHost: (listener) =>
-      new ProcessHost({
-        config: session,
-        paths,
-        sessionLauncher: launcher('ib-session', config.file),
-        displayLauncher: launcher('ib-display', config.file),
-        environment: {
-          ...environment,
-          // Both make the launchers start faster, and both are the session's own user's.
-          STATE_DIRECTORY: paths.state,
-          NODE_COMPILE_CACHE: agentPaths(config.agent).compileCache,
-        },
-        clock,
-        listener,
-      }),
-    makeApi: (listener) => new TwsApiWatch(session, clock, listener),
+    makeHost: (listener) => supervision.makeHost(session, listener),
+    makeApi: (listener) => new TwsApiWatch(session, clock, listener, supervision.gatewayUid),
     onEvent: publish,
     onLine,
   });
-}
-
-/** The launcher beside this program: its bundle in a release, its source in a checkout. */
-function launcher(name: 'ib-session' | 'ib-display', configFile: string): string[] {
-  const here = import.meta.url;
-  const file = here.endsWith('.ts')
-    ? new URL(`../launch/${name.slice('ib-'.length)}-main.ts`, here)
-    : new URL(`./${name}.js`, here);
-  // See main.ts on SIGUSR1; a launcher holds the password.
-  return [process.execPath, '--disable-sigusr1', fileURLToPath(file), '--config', configFile];
 }

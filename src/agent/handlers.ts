@@ -6,18 +6,20 @@ import type { OperatorAction } from '../domain/facts.ts';
 import type { SessionState } from '../domain/session-state.ts';
 import type { Ring } from '../events/ring.ts';
 import { type Clock, isoTime } from '../host/clock.ts';
-import { type ProcessFigures, readProcessFigures } from '../host/process-figures.ts';
+import { type ProcessFigures, readCgroupFigures, readProcessFigures } from '../host/process-figures.ts';
 import { AgentError } from '../protocol/errors.ts';
 import { maskAccounts } from '../protocol/mask.ts';
-import type { EventRecord, LogLine, Outcome, Progress } from '../protocol/methods.ts';
+import type { AgentStatus, EventRecord, LogLine, Outcome, Progress } from '../protocol/methods.ts';
 import { AGENT_VERSION, PROTOCOL_VERSION } from '../protocol/version.ts';
 import {
   followSession,
   judgeLogin,
   judgeRestart,
   judgeStop,
+  judgeUnderWay,
   judgeWait,
   type Verdict,
+  wasCarriedOut,
 } from '../supervisor/follow.ts';
 import type { LedgerStore } from '../supervisor/ledger-store.ts';
 import type { SessionLoop } from '../supervisor/session-loop.ts';
@@ -33,6 +35,7 @@ export type HandlerParts = {
   readonly ledger: LedgerStore;
   readonly host: HostSampler;
   readonly startedAt: number;
+  readonly supervisor: AgentStatus['supervisor'];
 };
 
 /** What following a session needs of a call; every method that streams progress has it. */
@@ -52,12 +55,23 @@ export function makeHandlers(parts: HandlerParts): Handlers {
 
   /** Carries out the action; an outcome that nobody follows says whether it is true already. */
   const operate = async (
-    params: { readonly session?: string | undefined; readonly follow: boolean },
+    params: {
+      readonly session?: string | undefined;
+      readonly follow: boolean;
+      readonly askedAt?: string | undefined;
+    },
     call: ProgressCall,
     action: OperatorAction,
     judgeFrom: (loop: SessionLoop) => (state: SessionState) => Verdict,
   ): Promise<Outcome> => {
     const loop = findLoop(loops, params.session);
+    // Asked again after the agent was away: a login that failed meanwhile must not become two.
+    const before = params.askedAt === undefined ? null : Date.parse(params.askedAt);
+    if (before !== null && action !== 'stop' && wasCarriedOut(loop.state, before)) {
+      const judge = judgeUnderWay(loop.state);
+      if (params.follow) return await follow(loop, judge, call);
+      return { reached: judge(loop.state) === 'reached', session: progressNow(loop) };
+    }
     const judge = judgeFrom(loop);
     loop.operate(action);
     if (params.follow) return await follow(loop, judge, call);
@@ -66,12 +80,17 @@ export function makeHandlers(parts: HandlerParts): Handlers {
   const progressNow = (loop: SessionLoop): Progress => progressOf(loop.config, loop.state, clock.now());
 
   const processView = (loop: SessionLoop) => {
-    const { pid } = loop;
+    const { pid, cgroup } = loop;
     if (pid === null) {
       samples.delete(loop.config.name);
       return { pid: null, rssBytes: null, cpuPercent: null, startedAt: null };
     }
-    const figures = readProcessFigures(pid, clock, samples.get(loop.config.name));
+    const previous = samples.get(loop.config.name);
+    // /proc of another user's process is not to be seen from the agent's unit; its cgroup is.
+    const figures =
+      cgroup === null
+        ? readProcessFigures(pid, clock, previous)
+        : { ...readCgroupFigures(cgroup, clock, previous), startedAt: loop.state.run?.startedAt ?? null };
     samples.set(loop.config.name, figures);
     return { pid, rssBytes: figures.rssBytes, cpuPercent: figures.cpuPercent, startedAt: figures.startedAt };
   };
@@ -85,7 +104,7 @@ export function makeHandlers(parts: HandlerParts): Handlers {
           version: AGENT_VERSION,
           pid: process.pid,
           startedAt: isoTime(parts.startedAt),
-          supervisor: 'process',
+          supervisor: parts.supervisor,
           protocol: PROTOCOL_VERSION,
           host: parts.host.latest(),
         },

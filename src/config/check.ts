@@ -1,6 +1,6 @@
 // Owns the check of a configuration: from YAML text to a Config, or to all problems with their places.
 
-import { join, normalize } from 'node:path';
+import { normalize } from 'node:path';
 import { parseSessionName, SESSION_NAME_RULE } from '../protocol/session-name.ts';
 import { completeSession, resolveSettingsDir } from './complete-session.ts';
 import { describeUnknownKey, guessValue, isShowable, printablePath } from './known-keys.ts';
@@ -185,7 +185,7 @@ class Checker {
   #checkSocketPaths(sessions: readonly SessionConfig[], roots: Roots): void {
     const sockets = [
       agentPaths(roots).socket,
-      ...sessions.map((session) => join(sessionPaths(roots, session.name).runtime, 'bridge.sock')),
+      ...sessions.map((session) => sessionPaths(roots, session.name).bridgeSocket),
     ];
     const longest = sockets.toSorted((a, b) => Buffer.byteLength(b) - Buffer.byteLength(a))[0] ?? '';
     const excess = Buffer.byteLength(longest) - LONGEST_SOCKET_PATH;

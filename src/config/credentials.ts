@@ -181,8 +181,11 @@ function readFromCommand(argv: readonly string[], name: CredentialName, run: Run
   return toSecret(Buffer.from(result.stdout), `the output of ${program}`);
 }
 
-/** `origin` is what errors call the source: a path, or the output of a program. */
-function toSecret(bytes: Buffer, origin: string): Secret {
+/**
+ * The credential that bytes hold; they are overwritten. `origin` is what errors call the source: a path, the output of a program.
+ * Throws AgentError `credential-invalid` as {@link readCredentials} does.
+ */
+export function toSecret(bytes: Uint8Array, origin: string): Secret {
   let text: string;
   try {
     // A byte order mark would go to the login as part of the text; it is not removed silently but refused below.

@@ -17,6 +17,7 @@ export function agentPaths(roots: Roots) {
     state,
     socket: join(runtime, 'control.sock'),
     launchOrders: join(runtime, 'launch'),
+    readyFlags: join(runtime, 'ready'),
     ledger: join(state, 'ledger.json'),
     desired: join(state, 'desired.json'),
     compileCache: join(state, 'compile-cache'),
@@ -31,11 +32,15 @@ export function sessionPaths(roots: Roots, session: string) {
   return {
     /** Launch order written by the agent, 0640. */
     launchOrder: join(roots.runtimeRoot, 'ib-agent', 'launch', `${session}.json`),
+    /** There while the session is ready: without it ib-ready@NAME.target cannot be started. */
+    readyFlag: join(roots.runtimeRoot, 'ib-agent', 'ready', session),
     /** tmpfs directory of the session, 0750: config.ini with the credentials (0400) is here. */
     runtime,
     configIni: join(runtime, 'config.ini'),
     /** What the launcher did, for the agent: order id, command port, ids. No secret. */
     launchRecord: join(runtime, 'launch.json'),
+    /** Where the JVM's window bridge listens, 0660. */
+    bridgeSocket: join(runtime, 'bridge.sock'),
     /** Directory of the display's cookie and number, 0750. */
     display,
     displayRecord: join(display, 'display.json'),

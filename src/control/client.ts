@@ -3,7 +3,7 @@
 import { statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { type Clock, delay, type Timer } from '../host/clock.ts';
+import { type Clock, delay, isoTime, type Timer } from '../host/clock.ts';
 import { errorCode } from '../host/files.ts';
 import type { Access, ClientMessage } from '../protocol/envelope.ts';
 import { AgentError, isErrorCode, type WireError } from '../protocol/errors.ts';
@@ -43,7 +43,7 @@ export type ControlClient = {
   /**
    * Calls a method. Rejects with AgentError: the agent's own answer, or `connection-lost`, `agent-unreachable`, `timed-out`,
    * `cancelled`, `frame-too-large`. A call that only looks is repeated when the agent restarts under it (streams: see
-   * {@link CallOptions.onRepeat}); one that operates is repeated only while it is certain that no agent took it.
+   * {@link CallOptions.onRepeat}), and one that operates as well: the agent tells by `askedAt` what it has carried out already.
    */
   call<M extends MethodName>(method: M, params: ParamsIn<M>, options?: CallOptions<M>): Promise<ResultOf<M>>;
   /** Closes the connection; running calls end with `connection-lost`. Idempotent. */
@@ -156,6 +156,7 @@ class SocketClient implements ControlClient {
     let current = params;
     let shortLives = 0;
     let delivered = false;
+    const askedAt = isoTime(this.#options.clock.now());
     // What the agent sends has the types of the table: contract tests hold it to that, and the schemas would cost ibctl's start.
     const deliver = (event: unknown) => {
       delivered = true;
@@ -168,13 +169,15 @@ class SocketClient implements ControlClient {
         return (await connection.request(method, current, deliver, signal)) as ResultOf<M>;
       } catch (error) {
         if (!(error instanceof Interrupted)) throw error;
-        if (this.#closed.signal.aborted || (METHOD_ACCESS[method] === 'operate' && error.taken))
-          throw error.error;
-        if (delivered && options.onRepeat === undefined) throw error.error;
+        if (this.#closed.signal.aborted) throw error.error;
+        // An order is given again with the time it was given first: what was carried out then is only followed.
+        const isOrder = METHOD_ACCESS[method] === 'operate';
+        if (delivered && !isOrder && options.onRepeat === undefined) throw error.error;
         // A call that itself ends the agent, or a reader too slow for its stream, would otherwise go round for ever.
         shortLives = this.#options.clock.monotonicMs() - sentMs < SHORT_LIFE_MS ? shortLives + 1 : 0;
         if (shortLives > MAX_SHORT_LIVES) throw error.error;
         current = options.onRepeat?.() ?? current;
+        if (isOrder && error.taken) current = { ...current, askedAt };
       }
     }
   }

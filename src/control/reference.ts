@@ -107,7 +107,7 @@ export function protocolReference(): string {
         `| \`${code}\` | ${meaning} | ${retryable ? 'yes' : 'no'} | ${exit} |`,
     ),
     '',
-    'An `agent-stopping` with `data.taken` false was not begun, so that also a call that operates may be repeated.',
+    'An `agent-stopping` with `data.taken` false was not begun, and may be repeated as it is. A call that operates and whose connection was lost is repeated with `askedAt`, the time it was made first: what the agent had carried out then is followed, and not done again.',
     '',
   ];
   return lines.join('\n');

@@ -6,7 +6,7 @@ import { type ConditionCode, impairs, visibleConditions } from './conditions.ts'
 import type { Effect } from './effects.ts';
 import type { LaunchKind } from './facts.ts';
 import type { Budget } from './ledger.ts';
-import { memoryOf, sameMemory } from './memory.ts';
+import { memoryOf, type RunMemory, sameMemory } from './memory.ts';
 import { REASONS, type Reason } from './reasons.ts';
 import type { SessionRules } from './rules.ts';
 import {
@@ -70,6 +70,8 @@ export class Draft {
   announced: readonly string[];
   phaseDeadline: number | null;
   restartDeadline: number | null;
+  held: boolean;
+  lastStartedAt: number | null;
 
   constructor(state: SessionState, ctx: Context) {
     this.ctx = ctx;
@@ -94,6 +96,8 @@ export class Draft {
     this.announced = state.announced;
     this.phaseDeadline = state.phaseDeadline;
     this.restartDeadline = state.restartDeadline;
+    this.held = state.held;
+    this.lastStartedAt = state.lastStartedAt;
   }
 
   snapshot(): SessionState {
@@ -118,6 +122,8 @@ export class Draft {
       announced: this.announced,
       phaseDeadline: this.phaseDeadline,
       restartDeadline: this.restartDeadline,
+      held: this.held,
+      lastStartedAt: this.lastStartedAt,
     };
   }
 
@@ -131,7 +137,8 @@ export class Draft {
     const remember: Effect[] = sameMemory(memory, memoryOf(this.#before))
       ? []
       : [{ kind: 'remember', memory }];
-    return { state, effects: [...others, ...remember, ...events, ...launches] };
+    // What must not be forgotten comes first: an agent that is killed after any of the others finds out what it was about to do.
+    return { state, effects: [...remember, ...others, ...events, ...launches] };
   }
 
   emit(event: EventDraft): void {
@@ -246,21 +253,9 @@ export class Draft {
       this.warmLaunches = [...recent, now];
     }
     this.token = false;
-    this.run = {
-      order,
-      launch: kind,
-      startedAt: now,
-      pid: null,
-      gatewayVersion: null,
-      submissions: 0,
-      secondFactors: 0,
-      secondFactor: null,
-      loggedInAt: null,
-      afterExit: null,
-      restartAsked: null,
-      shutdownSeen: false,
-      said: NOTHING_SAID,
-    };
+    this.held = false;
+    this.run = { ...NEW_RUN, order, launch: kind, startedAt: now };
+    this.lastStartedAt = now;
     this.effects.push({ kind: 'launch', order, launch: kind });
     this.enter(
       this.restart === null
@@ -269,6 +264,57 @@ export class Draft {
       reason,
     );
     this.emit({ event: 'session-starting', fields: { IB_LAUNCH: kind, IB_ORDER: order }, reason });
+  }
+
+  /**
+   * Takes up a run that an earlier agent began. Without its beginning on record it counts as logged in: whether it is, the API proves or
+   * does not, and what is not known must not end it.
+   */
+  adopt(kept: RunMemory, found: 'replay' | 'running'): void {
+    const { order, launch, startedAt, afterExit, restartAsked, readyAt, restart } = kept;
+    const loggedInAt = found === 'replay' ? null : (kept.loggedInAt ?? this.ctx.now);
+    this.run = { ...NEW_RUN, adopted: true, order, launch, startedAt, loggedInAt, afterExit, restartAsked };
+    this.restart = restart;
+    this.readyAt = readyAt;
+    if (restartAsked !== null)
+      this.restartDeadline = restartAsked.at + this.ctx.rules.deadlines.warmRestartMs;
+    if (afterExit !== null) this.enter(endingPhase(afterExit), afterExit.reason);
+    else if (found === 'running') this.#checkAgain();
+    else if (restart !== null)
+      this.enter({ name: 'restarting', restart: restart.kind, stage: 'launching' }, 'gateway-restart');
+    else this.enter({ name: 'starting' }, 'agent-restarted');
+  }
+
+  /** Starts a run of an earlier agent of which nothing is on record. An order works once: if it was used, this start is refused and says so. */
+  launchAgain(kept: RunMemory): void {
+    const { order, launch } = kept;
+    this.restart = kept.restart;
+    this.run = { ...NEW_RUN, adopted: true, order, launch, startedAt: this.ctx.now };
+    this.effects.push({ kind: 'launch', order, launch });
+    this.enter(
+      kept.restart === null
+        ? { name: 'starting' }
+        : { name: 'restarting', restart: kept.restart.kind, stage: 'launching' },
+      'agent-restarted',
+    );
+  }
+
+  /** All that is on record of an adopted run has been told; what it is now, the unit and the API say. */
+  settleAdopted(): void {
+    const { run } = this;
+    if (run === null) return;
+    if (run.afterExit !== null) {
+      this.effects.push({ kind: 'stop', how: 'tidy' });
+      this.enter(endingPhase(run.afterExit), run.afterExit.reason);
+    } else if (this.phase.name === 'loading' && run.loggedInAt !== null) {
+      this.#checkAgain();
+    }
+  }
+
+  /** Logged in as far as is known; proven again by a connection of this agent, for which the time starts now. */
+  #checkAgain(): void {
+    this.enter({ name: 'loading' }, 'agent-restarted');
+    this.watchApi(true);
   }
 
   /** Asks the JVM to end; `then` happens when it has. */
@@ -280,12 +326,7 @@ export class Draft {
     if (this.run.afterExit === null) this.effects.push({ kind: 'stop', how });
     this.updateRun({ afterExit: then });
     this.restartDeadline = null;
-    this.enter(
-      then.kind === 'launch'
-        ? { name: 'restarting', restart: then.launch, stage: 'closing' }
-        : { name: 'stopping' },
-      then.reason,
-    );
+    this.enter(endingPhase(then), then.reason);
   }
 
   /** The supervisor's ladder ends with SIGKILL, so an exit that is overdue means that its report was lost: ask again. */
@@ -473,7 +514,7 @@ export class Draft {
 
   #becomeReady(): void {
     this.enter({ name: 'ready' }, null);
-    this.readyAt = this.ctx.now;
+    this.readyAt ??= this.ctx.now;
     this.watchApi(false);
     this.emit({
       event: 'session-ready',
@@ -491,6 +532,28 @@ export class Draft {
       this.restart = null;
     }
   }
+}
+
+/** A run of which nothing is known yet. */
+const NEW_RUN: Omit<Run, 'order' | 'launch' | 'startedAt'> = {
+  adopted: false,
+  pid: null,
+  gatewayVersion: null,
+  submissions: 0,
+  secondFactors: 0,
+  secondFactor: null,
+  loggedInAt: null,
+  afterExit: null,
+  restartAsked: null,
+  shutdownSeen: false,
+  said: NOTHING_SAID,
+};
+
+/** The phase of a session whose JVM was asked to end. */
+function endingPhase(then: AfterStop): Phase {
+  return then.kind === 'launch'
+    ? { name: 'restarting', restart: then.launch, stage: 'closing' }
+    : { name: 'stopping' };
 }
 
 /** Codes of which several may hold at once, told apart by their detail. */

@@ -5,7 +5,7 @@ import type { LaunchKind } from './facts.ts';
 import type { SessionMemory } from './memory.ts';
 
 export type Effect =
-  /** Charge the ledger when cold, write the launch order, start display and session. In this order; nothing starts when a write fails. */
+  /** Charge the ledger when cold and not charged for this order yet, write the launch order, start display and session. In this order; nothing starts when a write fails. */
   | { readonly kind: 'launch'; readonly order: string; readonly launch: LaunchKind }
   /** Stop the JVM: `tidy` asks it to close first, `signal` begins with SIGTERM. Always ends in an `exited` fact. */
   | { readonly kind: 'stop'; readonly how: 'tidy' | 'signal' }

@@ -36,6 +36,8 @@ export function judgeExit(run: Run, report: ExitReport): ExitVerdict {
   const { said } = run;
   if (said.problem !== null) {
     const detail = said.problem.message;
+    // Only an order that is given again can have been used: that run has ended, and nobody saw how.
+    if (said.problem.code === 'order-used') return { reason: 'history-missing', detail, next: HALT };
     if (said.problem.code === 'token-missing') return { reason: 'token-refused', detail, next: BACK_OFF };
     return { reason: 'launch-failed', detail, next: said.problem.temporary ? BACK_OFF : HALT };
   }

@@ -81,14 +81,29 @@ export type ApiFact =
   | { readonly kind: 'broker'; readonly connected: boolean; readonly dataLost: boolean }
   | { readonly kind: 'farm'; readonly name: string; readonly farmKind: string; readonly ok: boolean | null };
 
+/**
+ * What became of the run that an earlier agent left. `nothing`: there is none, or it ended with its host. `replay`: all it said since its
+ * beginning follows as facts. `running`: its JVM is there, but its beginning is not on record. `lost`: no JVM is there, and no record of an end.
+ */
+export type FoundRun = 'nothing' | 'replay' | 'running' | 'lost';
+
 export type Fact =
   /** `memory`: what an earlier run of the agent left; absent when it left nothing. */
-  | { readonly kind: 'agent-started'; readonly desired: 'up' | 'down'; readonly memory?: SessionMemory }
+  | {
+      readonly kind: 'agent-started';
+      readonly desired: 'up' | 'down';
+      readonly memory?: SessionMemory;
+      readonly found?: FoundRun;
+    }
+  /** The record of what happened while no agent looked has been read to its end. */
+  | { readonly kind: 'replayed' }
   | { readonly kind: 'agent-stopping' }
   | { readonly kind: 'operator'; readonly action: OperatorAction }
   | { readonly kind: 'launched'; readonly pid: number }
   | { readonly kind: 'launch-failed'; readonly problem: LaunchProblem }
   | { readonly kind: 'display-exited'; readonly status: number | null; readonly signal: string | null }
+  /** The unit is being stopped by somebody; when not by us, by the administrator or the end of the system. */
+  | { readonly kind: 'unit-stopping' }
   | { readonly kind: 'exited'; readonly report: ExitReport }
   | { readonly kind: 'restart-answer'; readonly accepted: boolean; readonly detail: string }
   | { readonly kind: 'state-unwritable'; readonly detail: string }

@@ -1,7 +1,16 @@
-// Owns what a session must not forget when the agent is restarted: that it is halted, that it waits, and what went wrong so far.
+// Owns what a session must not forget when the agent is restarted: that it is halted, that it waits, what went wrong, and what runs.
 
 import { REASONS, type Reason } from './reasons.ts';
-import type { SessionState } from './session-state.ts';
+import type { AfterStop, Run, SessionState } from './session-state.ts';
+
+/** A run of which the agent has to know the end, however often it is restarted meanwhile. */
+export type RunMemory = Pick<
+  Run,
+  'order' | 'launch' | 'startedAt' | 'loggedInAt' | 'afterExit' | 'restartAsked'
+> & {
+  readonly readyAt: SessionState['readyAt'];
+  readonly restart: SessionState['restart'];
+};
 
 /** Times are epoch milliseconds. Beside ledger and wish this is all that is kept: everything else is seen again. */
 export type SessionMemory = {
@@ -13,6 +22,10 @@ export type SessionMemory = {
   readonly streak: number;
   readonly missedSecondFactors: number;
   readonly refusals: number;
+  /** Worth something until the host boots again, like `held`. */
+  readonly run: RunMemory | null;
+  readonly held: boolean;
+  readonly lastStartedAt: number | null;
 };
 
 export const NO_MEMORY: SessionMemory = {
@@ -22,6 +35,9 @@ export const NO_MEMORY: SessionMemory = {
   streak: 0,
   missedSecondFactors: 0,
   refusals: 0,
+  run: null,
+  held: false,
+  lastStartedAt: null,
 };
 
 /** What of a state must be kept. */
@@ -34,11 +50,24 @@ export function memoryOf({ phase, reason, ...state }: SessionState): SessionMemo
     streak: state.streak,
     missedSecondFactors: state.missedSecondFactors,
     refusals: state.refusals,
+    run: state.run === null ? null : rememberRun(state.run, state),
+    held: state.held,
+    lastStartedAt: state.lastStartedAt,
   };
 }
 
 export function sameMemory(a: SessionMemory, b: SessionMemory): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** The memory without what ended when the host did. */
+export function memoryAfterBoot(memory: SessionMemory): SessionMemory {
+  return { ...memory, run: null, held: false };
+}
+
+/** A run of which only what its launcher left on record is known. */
+export function minimalRun(known: Pick<RunMemory, 'order' | 'launch' | 'startedAt'>): RunMemory {
+  return { ...known, loggedInAt: null, afterExit: null, restartAsked: null, readyAt: null, restart: null };
 }
 
 /** The memory in a parsed file, or null when it is none. */
@@ -47,22 +76,84 @@ export function parseMemory(value: unknown): SessionMemory | null {
   const { halted, retry, lockedOutUntil, streak, missedSecondFactors, refusals } = value;
   if (!isCount(streak) || !isCount(missedSecondFactors) || !isCount(refusals)) return null;
   if (lockedOutUntil !== null && !isTime(lockedOutUntil)) return null;
-  const counters = { lockedOutUntil, streak, missedSecondFactors, refusals };
+  // A file of version 0.1 has none of the three.
+  const run = value['run'] == null ? null : parseRun(value['run']);
+  if (run === undefined) return null;
+  const kept = {
+    lockedOutUntil,
+    streak,
+    missedSecondFactors,
+    refusals,
+    run,
+    held: value['held'] === true,
+    lastStartedAt: timeOrNull(value['lastStartedAt']) ?? null,
+  };
   if (isRecord(halted)) {
     const { reason, text, hint } = halted;
     if (!isReason(reason) || typeof text !== 'string' || typeof hint !== 'string') return null;
-    return { ...counters, halted: { reason, text, hint }, retry: null };
+    return { ...kept, halted: { reason, text, hint }, retry: null };
   }
   if (isRecord(retry)) {
     const { reason, until } = retry;
     if (!isReason(reason) || !isTime(until)) return null;
-    return { ...counters, halted: null, retry: { reason, until } };
+    return { ...kept, halted: null, retry: { reason, until } };
   }
-  return halted === null && retry === null ? { ...counters, halted, retry } : null;
+  return halted === null && retry === null ? { ...kept, halted, retry } : null;
+}
+
+function rememberRun(run: Run, { readyAt, restart }: Pick<SessionState, 'readyAt' | 'restart'>): RunMemory {
+  const { order, launch, startedAt, loggedInAt, afterExit, restartAsked } = run;
+  return { order, launch, startedAt, loggedInAt, afterExit, restartAsked, readyAt, restart };
+}
+
+function parseRun(value: unknown): RunMemory | undefined {
+  if (!isRecord(value)) return undefined;
+  const { order, launch, startedAt } = value;
+  if (typeof order !== 'string' || !isLaunch(launch) || !isTime(startedAt)) return undefined;
+  const afterExit = value['afterExit'] === null ? null : parseAfterStop(value['afterExit']);
+  const restartAsked = value['restartAsked'] === null ? null : parseAsked(value['restartAsked']);
+  const restart = value['restart'] === null ? null : parseRestart(value['restart']);
+  const loggedInAt = timeOrNull(value['loggedInAt']);
+  const readyAt = timeOrNull(value['readyAt']);
+  if (afterExit === undefined || restartAsked === undefined || restart === undefined) return undefined;
+  if (loggedInAt === undefined || readyAt === undefined) return undefined;
+  return { order, launch, startedAt, loggedInAt, afterExit, restartAsked, readyAt, restart };
+}
+
+function parseAfterStop(value: unknown): AfterStop | undefined {
+  if (!isRecord(value)) return undefined;
+  const { kind, reason, detail, launch } = value;
+  const notBefore = timeOrNull(value['notBefore']);
+  if (!isReason(reason)) return undefined;
+  if (kind === 'stay-stopped') return { kind, reason };
+  if (kind === 'halt' && (detail === null || typeof detail === 'string')) return { kind, reason, detail };
+  if (kind === 'back-off' && notBefore !== undefined) return { kind, reason, notBefore };
+  if (kind === 'launch' && isLaunch(launch)) return { kind, launch, reason };
+  return undefined;
+}
+
+function parseAsked(value: unknown): RunMemory['restartAsked'] | undefined {
+  if (!isRecord(value)) return undefined;
+  const { at, time } = value;
+  return isTime(at) && (time === null || typeof time === 'string') ? { at, time } : undefined;
+}
+
+function parseRestart(value: unknown): RunMemory['restart'] | undefined {
+  if (!isRecord(value)) return undefined;
+  const { kind, since } = value;
+  return isLaunch(kind) && isTime(since) ? { kind, since } : undefined;
+}
+
+function timeOrNull(value: unknown): number | null | undefined {
+  return value === null || isTime(value) ? value : undefined;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
+}
+
+function isLaunch(value: unknown): value is RunMemory['launch'] {
+  return value === 'warm' || value === 'cold';
 }
 
 function isCount(value: unknown): value is number {

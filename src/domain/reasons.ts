@@ -11,6 +11,15 @@ const LOGIN_HINT = 'run: ibctl login';
 export const REASONS = {
   'not-started': { text: 'configured, not started yet', hint: 'run: ibctl login' },
   'by-operator': { text: 'stopped by an operator', hint: 'run: ibctl start' },
+  'stopped-by-systemd': {
+    text: 'its unit was stopped by systemctl or by the end of the system, not by ibctl',
+    hint: 'run: ibctl start (the next boot of the host starts it as well)',
+  },
+  'agent-restarted': { text: 'the agent was restarted; the session is being checked', hint: '' },
+  'history-missing': {
+    text: 'the session ended while the agent was away, and no record says how',
+    hint: 'look for the cause with: journalctl -b; then run: ibctl login',
+  },
   'agent-stopping': { text: 'the agent is stopping', hint: '' },
   'operator-login': { text: 'an operator asked for it', hint: '' },
   'operator-restart': { text: 'an operator asked for a restart', hint: '' },

@@ -4,7 +4,15 @@ import type { ErrorCode } from '../protocol/errors.ts';
 import { nextVisibleAt } from './conditions.ts';
 import { type Context, Draft, type Step } from './draft.ts';
 import { judgeExit, lockOutWaitMs, REFUSAL_REASONS, statusText } from './exit-decision.ts';
-import type { ApiFact, ExitReport, Fact, GatewayFact, OperatorAction, RefusalCause } from './facts.ts';
+import type {
+  ApiFact,
+  ExitReport,
+  Fact,
+  FoundRun,
+  GatewayFact,
+  OperatorAction,
+  RefusalCause,
+} from './facts.ts';
 import { NO_MEMORY, type SessionMemory } from './memory.ts';
 import { REASONS } from './reasons.ts';
 import { secondFactorHint } from './second-factor-hint.ts';
@@ -115,7 +123,13 @@ export function reduce(state: SessionState, fact: Fact, ctx: Context): Step {
   const draft = new Draft(state, ctx);
   switch (fact.kind) {
     case 'agent-started':
-      onAgentStarted(draft, fact.desired, fact.memory ?? NO_MEMORY);
+      onAgentStarted(draft, fact.desired, fact.memory ?? NO_MEMORY, fact.found ?? 'nothing');
+      break;
+    case 'replayed':
+      draft.settleAdopted();
+      break;
+    case 'unit-stopping':
+      onUnitStopping(draft);
       break;
     case 'agent-stopping':
       onAgentStopping(draft);
@@ -190,17 +204,38 @@ export function nextTimerAt(state: SessionState, now: number): number | null {
 
 // --- the operator, the agent, time -----------------------------------------------------------------------------------
 
-function onAgentStarted(d: Draft, desired: 'up' | 'down', memory: SessionMemory): void {
+function onAgentStarted(d: Draft, desired: 'up' | 'down', memory: SessionMemory, found: FoundRun): void {
   if (d.phase.name !== 'stopped' || d.run !== null) return;
   const { now } = d.ctx;
   d.desired = desired;
   d.streak = memory.streak;
   d.missedSecondFactors = memory.missedSecondFactors;
   d.refusals = memory.refusals;
+  d.lastStartedAt = memory.lastStartedAt;
   // A clock that was wrong when this was written must not keep a session down for years.
   const notLater = (at: number) => Math.min(at, now + LONGEST_REMEMBERED_WAIT_MS);
   d.lockedOutUntil = memory.lockedOutUntil === null ? null : notLater(memory.lockedOutUntil);
+  const { run } = memory;
+  if (run !== null && (found === 'replay' || found === 'running')) {
+    d.adopt(run, found);
+    return;
+  }
+  if (run !== null && found === 'lost' && run.afterExit !== null) {
+    // It was asked to end, and it has: what was to follow follows.
+    d.restart = run.restart;
+    d.follow(run.afterExit);
+    return;
+  }
+  if (memory.held) {
+    d.held = true;
+    d.enter({ name: 'stopped' }, 'stopped-by-systemd');
+    return;
+  }
   if (desired === 'down') return;
+  if (run !== null && found === 'lost') {
+    d.launchAgain(run);
+    return;
+  }
   const { halted, retry } = memory;
   if (halted !== null) d.stayHalted(halted.reason, halted.text, halted.hint);
   else if (retry !== null && retry.until > now) d.waitUntil(retry.reason, notLater(retry.until));
@@ -235,6 +270,7 @@ function onOperator(d: Draft, action: OperatorAction): void {
       return;
     case 'stop':
       d.wantDown();
+      d.held = false;
       d.forgetFailures();
       d.restart = null;
       if (d.run === null) {
@@ -338,6 +374,16 @@ function onDisplayExited(d: Draft, status: number | null, signal: string | null)
   d.stopThen(then, 'signal');
 }
 
+/** Who it was cannot be told; that it was none of us can. */
+function onUnitStopping(d: Draft): void {
+  if (d.run === null || d.run.afterExit !== null) return;
+  d.held = true;
+  d.lose('stopped-by-systemd', 'its unit is being stopped');
+  d.restartDeadline = null;
+  d.updateRun({ afterExit: { kind: 'stay-stopped', reason: 'stopped-by-systemd' } });
+  d.enter({ name: 'stopping' }, 'stopped-by-systemd');
+}
+
 function onExited(d: Draft, report: ExitReport): void {
   const run = d.run;
   if (run === null) return;
@@ -360,7 +406,8 @@ function onExited(d: Draft, report: ExitReport): void {
   if (run.said.problem !== null) d.launchFailures += 1;
   // A report that says otherwise than the lines did is wrong, and what is not known counts as spent.
   const silent = run.gatewayVersion === null && run.submissions === 0;
-  if (!report.executed && silent && run.launch === 'cold')
+  const used = run.said.problem?.code === 'order-used';
+  if (!report.executed && silent && !used && run.launch === 'cold')
     d.effects.push({ kind: 'refund', order: run.order });
   const wasLoggedIn = run.loggedInAt !== null;
   d.endRun();

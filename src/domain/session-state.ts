@@ -34,6 +34,8 @@ export type Phase =
 /** One life of the JVM, from the launch order to the exit report. */
 export type Run = {
   readonly order: string;
+  /** An earlier run of the agent began this life; what it told of it is not told again. */
+  readonly adopted: boolean;
   readonly launch: LaunchKind;
   readonly startedAt: number;
   readonly pid: number | null;
@@ -114,6 +116,10 @@ export type SessionState = {
   readonly phaseDeadline: number | null;
   /** When the outstanding warm restart must have begun. */
   readonly restartDeadline: number | null;
+  /** The administrator stopped the unit: the session stays down until an operator acts or the host boots, whatever is wanted. */
+  readonly held: boolean;
+  /** When a run was started last; epoch milliseconds. Tells whether an order to start one was carried out. */
+  readonly lastStartedAt: number | null;
 };
 
 export const NO_API: ApiHealth = {
@@ -148,6 +154,8 @@ export function initialState(now: number): SessionState {
     announced: [],
     phaseDeadline: null,
     restartDeadline: null,
+    held: false,
+    lastStartedAt: null,
   };
 }
 
@@ -160,7 +168,8 @@ function withoutRestart(states: readonly SessionStateName[]): SessionStateName[]
 
 /** Every transition the reducer may make; staying is always allowed. docs/states.md is generated from this. */
 export const TRANSITIONS: Readonly<Record<SessionStateName, readonly SessionStateName[]>> = {
-  stopped: ['starting', 'halted'],
+  // `loading`, `stopping` and `restarting`: a session that an earlier run of the agent left so.
+  stopped: ['starting', 'loading', 'restarting', 'stopping', 'backing-off', 'halted'],
   starting: ['logging-in', 'awaiting-second-factor', 'loading', 'ready', ...ENDINGS],
   'logging-in': ['awaiting-second-factor', 'loading', 'ready', ...ENDINGS],
   'awaiting-second-factor': ['logging-in', 'loading', 'ready', ...ENDINGS],

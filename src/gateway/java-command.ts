@@ -43,6 +43,15 @@ export type JavaLaunch = {
   readonly configIni: string;
   /** The token's directory name for a warm restart, null for a full login. */
   readonly restartDirectory: string | null;
+  /** Null: without the window bridge. */
+  readonly bridge: WindowBridge | null;
+};
+
+/** The agent that is loaded into the JVM, and whom it serves besides the JVM's own user. */
+export type WindowBridge = {
+  readonly jar: string;
+  readonly socket: string;
+  readonly uids: readonly number[];
 };
 
 /** The argument list, its first element being the executable. A later option wins in Java, so ours come after the gateway's and the user's. */
@@ -59,6 +68,7 @@ export function buildJavaCommand(
     ...filterVmoptions(install.vmoptions),
     `-Xmx${session.jvm.heapMiB}m`,
     ...session.jvm.options,
+    ...(launch.bridge === null ? [] : [bridgeOption(launch.bridge)]),
     ...FIXED_PROPERTIES,
     `-DjtsConfigDir=${session.settingsDir}`,
     `-Dibcsessionid=${launch.ibcSessionId}`,
@@ -68,6 +78,11 @@ export function buildJavaCommand(
     launch.configIni,
     session.mode,
   ];
+}
+
+/** Java takes what stands before the first `=` for the jar, the bridge what stands before its last `,uids=` for the socket. */
+function bridgeOption({ jar, socket, uids }: WindowBridge): string {
+  return `-javaagent:${jar}=${socket}${uids.length === 0 ? '' : `,uids=${uids.join(':')}`}`;
 }
 
 /**

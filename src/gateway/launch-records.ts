@@ -28,7 +28,7 @@ export type LaunchRecord = {
   readonly at: number;
 };
 
-/** Why a launcher did not become its program. Each is a fault that no retry mends, but for `display-unreachable`. */
+/** Why a launcher did not become its program. Each is a fault that no retry mends, but for `display-unreachable` and `start-failed`. */
 export const LAUNCH_FAILURES = [
   'order-missing',
   'order-expired',
@@ -49,6 +49,10 @@ export const LAUNCH_FAILURES = [
   'display-unreachable',
   'display-foreign',
   'xvfb-missing',
+  // These three are told by the agent in the launcher's place: systemd did not start it.
+  'start-denied',
+  'start-failed',
+  'unit-missing',
   'internal',
 ] as const;
 export type LaunchFailureCode = (typeof LAUNCH_FAILURES)[number];
@@ -107,3 +111,74 @@ export type AfterRecord = {
     readonly ageMs: number | null;
   };
 };
+
+/** The record in a line, or null when it is none. */
+export function parseAfterRecord(line: string): AfterRecord | null {
+  if (!line.startsWith('{')) return null;
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return null;
+  }
+  if (!isRecord(value) || value['v'] !== 1 || typeof value['session'] !== 'string') return null;
+  const { session, orderId, kind, ibcSessionId, status, signal, flags, autorestart } = value;
+  if (!isTextOrNull(orderId) || !isTextOrNull(ibcSessionId) || !isTextOrNull(signal)) return null;
+  if (kind !== null && kind !== 'warm' && kind !== 'cold') return null;
+  if (status !== null && typeof status !== 'number') return null;
+  if (!isRecord(flags) || typeof flags['coldRestart'] !== 'boolean' || typeof flags['pause'] !== 'boolean')
+    return null;
+  if (!isRecord(autorestart)) return null;
+  const { tokens, ageMs } = autorestart;
+  if (tokens !== 'none' && tokens !== 'one' && tokens !== 'several') return null;
+  if (ageMs !== null && typeof ageMs !== 'number') return null;
+  return {
+    v: 1,
+    session,
+    orderId,
+    kind,
+    ibcSessionId,
+    status,
+    signal,
+    flags: { coldRestart: flags['coldRestart'], pause: flags['pause'] },
+    autorestart: { tokens, ageMs },
+  };
+}
+
+const ORDER_TAKEN = /^ib-session: launch order ([A-Za-z0-9._-]{1,100}) is taken \((?:warm|cold)\)$/;
+
+/** The launcher's line once an order is used up: from here on a login may have been made under it. */
+export function formatOrderTaken(order: Pick<LaunchOrder, 'id' | 'kind'>): string {
+  return `ib-session: launch order ${order.id} is taken (${order.kind})\n`;
+}
+
+/** Id of the order that a line says to be taken; null for any other line. */
+export function parseOrderTaken(line: string): string | null {
+  return ORDER_TAKEN.exec(line)?.[1] ?? null;
+}
+
+/** The launch record in a file's text, or null when it is none. */
+export function parseLaunchRecord(text: string): LaunchRecord | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (!isRecord(value) || value['v'] !== 1) return null;
+  const { orderId, kind, ibcSessionId, commandPort, gatewayVersion, display, pid, at } = value;
+  if (typeof orderId !== 'string' || typeof ibcSessionId !== 'string' || typeof display !== 'string')
+    return null;
+  if (kind !== 'warm' && kind !== 'cold') return null;
+  if (typeof gatewayVersion !== 'string' || typeof pid !== 'number' || typeof at !== 'number') return null;
+  if (typeof commandPort !== 'number' || !Number.isInteger(commandPort)) return null;
+  return { v: 1, orderId, kind, ibcSessionId, commandPort, gatewayVersion, display, pid, at };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function isTextOrNull(value: unknown): value is string | null {
+  return value === null || typeof value === 'string';
+}

@@ -13,6 +13,8 @@ export type RunOptions = {
   /** Most bytes kept of each stream; a child that writes more is ended. */
   readonly maxBytes?: number;
   readonly cwd?: string;
+  /** What it reads on stdin; /dev/null when left out. */
+  readonly input?: string;
 };
 
 export type RunResult = {
@@ -28,10 +30,10 @@ export type RunResult = {
 
 const DEFAULT_MAX_BYTES = 1024 * 1024;
 
-/** Runs a program to its end, without a shell and without stdin. Never rejects for anything the program or its absence does. */
+/** Runs a program to its end, without a shell. Never rejects for anything the program or its absence does. */
 export async function run(file: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
   const result = await execa(file, [...args], {
-    stdin: 'ignore',
+    ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
     env: { ...options.env },
     extendEnv: false,
     timeout: options.timeoutMs,

@@ -1,13 +1,27 @@
 // Owns durable and private file writes: atomic replacement that survives power loss, and exclusive private files.
 
-import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fchmodSync,
+  fchownSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
  * Replaces a file as one step: readers see the old content or the new, also after a power cut at any moment.
- * `mode` is set exactly, whatever the umask. Throws the error of the first call that fails; the old file is untouched then.
+ * `mode` is set exactly, whatever the umask, and `gid` when it is given. Throws the error of the first call that fails; the old file is untouched then.
  */
-export function writeFileAtomic(path: string, content: string | Uint8Array, mode: number): void {
+export function writeFileAtomic(
+  path: string,
+  content: string | Uint8Array,
+  mode: number,
+  gid?: number,
+): void {
   const temporary = `${path}.${process.pid}.tmp`;
   const bytes = typeof content === 'string' ? Buffer.from(content, 'utf8') : content;
   // Left by a process of the same number that was killed; its mode may forbid writing, or allow others to read.
@@ -17,6 +31,8 @@ export function writeFileAtomic(path: string, content: string | Uint8Array, mode
     try {
       let written = 0;
       while (written < bytes.length) written += writeSync(file, bytes, written);
+      // First the group: a mode that lets the group read must not hold for another one in between.
+      if (gid !== undefined) fchownSync(file, -1, gid);
       fchmodSync(file, mode);
       fsyncSync(file);
     } finally {

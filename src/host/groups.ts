@@ -20,10 +20,11 @@ const ERANGE = 34;
 const MOST_GROUPS = 65_536;
 const FIRST_GROUP_ROOM = 64;
 
-type PasswdRecord = { pw_name?: unknown; pw_gid?: unknown };
+type PasswdRecord = { pw_name?: unknown; pw_uid?: unknown; pw_gid?: unknown };
 type GroupRecord = { gr_gid?: unknown };
 type Bindings = {
   readonly getpwuid: NativeFunction;
+  readonly getpwnam: NativeFunction;
   readonly getgrnam: NativeFunction;
   readonly getgrouplist: NativeFunction;
 };
@@ -57,6 +58,14 @@ export class NssGroupDatabase implements GroupDatabase {
     }
     return { name, groups };
   }
+}
+
+/** Uid and primary gid of a user by name; null when there is none. Rejects when the database cannot be read. */
+export async function findUser(name: string): Promise<{ readonly uid: number; readonly gid: number } | null> {
+  const user: PasswdRecord = {};
+  if (!(await fetchRecord(bindings().getpwnam, name, user, FIRST_RECORD_BYTES))) return null;
+  const { pw_uid: uid, pw_gid: gid } = user;
+  return typeof uid === 'number' && typeof gid === 'number' ? { uid, gid } : null;
 }
 
 /** Remembers answers for `keepMs`, so that a burst of connections asks once. Failures are not remembered. */
@@ -111,6 +120,9 @@ function bindings(): Bindings {
   bound = {
     getpwuid: libc.func(
       'int getpwuid_r(uint32_t uid, _Out_ ib_passwd *record, void *room, size_t size, _Out_ void **found)',
+    ),
+    getpwnam: libc.func(
+      'int getpwnam_r(const char *name, _Out_ ib_passwd *record, void *room, size_t size, _Out_ void **found)',
     ),
     getgrnam: libc.func(
       'int getgrnam_r(const char *name, _Out_ ib_group *record, void *room, size_t size, _Out_ void **found)',

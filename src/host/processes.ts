@@ -14,6 +14,11 @@ export function commandLineOf(pid: number): string[] | null {
   }
 }
 
+/** Whether a process is there and does not only wait to be reaped. */
+export function isRunning(pid: number): boolean {
+  return commandLineOf(pid) !== null;
+}
+
 /** Sends a signal; false when there is no such process. Throws when it is not ours to signal. */
 export function signalProcess(pid: number, signal: NodeJS.Signals): boolean {
   try {

@@ -16,7 +16,7 @@ export type AfterInput = {
   readonly now: number;
 };
 
-/** Gathers the record, removes flag files, config.ini (it holds the password) and launch.json. Whatever is missing is null or false; never throws. */
+/** Gathers the record, removes flag files, config.ini (it holds the password), launch.json and the bridge's socket. Whatever is missing is null or false; never throws. */
 export function gatherAfter(input: AfterInput): AfterRecord {
   const paths = sessionPaths(input.roots, input.session);
   const launched = readLaunched(paths.launchRecord);
@@ -30,6 +30,7 @@ export function gatherAfter(input: AfterInput): AfterRecord {
   const [token] = tokens;
   attempt(undefined, () => rmSync(paths.configIni, { force: true }));
   attempt(undefined, () => rmSync(paths.launchRecord, { force: true }));
+  attempt(undefined, () => rmSync(paths.bridgeSocket, { force: true }));
   return {
     v: 1,
     session: input.session,

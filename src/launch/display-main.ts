@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 // Owns the program ib-display: becomes the X server of one session.
 
-import { formatLaunchFailure, LAUNCH_FAILED_STATUS } from '../gateway/launch-records.ts';
+import { LAUNCH_FAILED_STATUS } from '../gateway/launch-records.ts';
 import { SystemClock } from '../host/clock.ts';
 import { becomeProgram, writeOut } from './become.ts';
 import { loadCachedConfig } from './cached-config.ts';
 import { findSession, readLauncherLine, refuseLine } from './command-line.ts';
 import { prepareDisplay } from './display.ts';
-import { toLaunchFailure } from './failure.ts';
+import { failureLine, toLaunchFailure } from './failure.ts';
 
 const PROGRAM = 'ib-display';
 const USAGE = `Usage: ib-display NAME [--config FILE]
@@ -39,7 +39,7 @@ async function main(argv: readonly string[]): Promise<number> {
     });
     becomeProgram(program);
   } catch (error) {
-    writeOut(2, formatLaunchFailure(toLaunchFailure(error)));
+    writeOut(2, failureLine(toLaunchFailure(error), process.env['JOURNAL_STREAM']));
     return LAUNCH_FAILED_STATUS;
   }
 }

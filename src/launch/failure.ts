@@ -1,7 +1,7 @@
-// Owns how any error of a launcher becomes the one launch-failure line.
+// Owns how any error of a launcher becomes the one launch-failure line, and what its complaints look like in the journal.
 
 import { LaunchError } from '../gateway/launch-error.ts';
-import { LAUNCH_FAILURES, type LaunchFailure } from '../gateway/launch-records.ts';
+import { formatLaunchFailure, LAUNCH_FAILURES, type LaunchFailure } from '../gateway/launch-records.ts';
 import { AgentError } from '../protocol/errors.ts';
 
 /** The failure that an error means. What is not expected is `internal`, with the stack's first place so that it can be found. */
@@ -21,4 +21,19 @@ export function toLaunchFailure(error: unknown): LaunchFailure {
     message: place === '' ? message : `${message} (at ${place})`,
     hint: 'This is a defect of ib-agent; please report it with this line.',
   };
+}
+
+/** The failure's line; `journalStream` is the value of $JOURNAL_STREAM. */
+export function failureLine(failure: LaunchFailure, journalStream: string | undefined): string {
+  return `${level(3, journalStream)}${formatLaunchFailure(failure)}`;
+}
+
+/** A warning's line; `journalStream` is the value of $JOURNAL_STREAM. */
+export function warningLine(program: string, sentence: string, journalStream: string | undefined): string {
+  return `${level(4, journalStream)}${program}: warning: ${sentence}\n`;
+}
+
+/** journald takes a line's priority from such a prefix (sd-daemon(3)); anybody else would only see it. */
+function level(priority: 3 | 4, journalStream: string | undefined): string {
+  return journalStream === undefined || journalStream === '' ? '' : `<${priority}>`;
 }

@@ -2,10 +2,11 @@
 
 // Owns the program ib-session: becomes the JVM of one session, or says how it ended.
 
+import { fileURLToPath } from 'node:url';
 import { readCredentials } from '../config/credentials.ts';
-import { DEFAULT_ROOTS } from '../config/paths.ts';
+import { DEFAULT_ROOTS, sessionPaths } from '../config/paths.ts';
 import { LaunchError } from '../gateway/launch-error.ts';
-import { formatLaunchFailure, LAUNCH_FAILED_STATUS } from '../gateway/launch-records.ts';
+import { LAUNCH_FAILED_STATUS } from '../gateway/launch-records.ts';
 import { SystemClock } from '../host/clock.ts';
 import { forbidCoreDumps } from '../host/core-dumps.ts';
 import { runSync } from '../host/exec-sync.ts';
@@ -15,14 +16,17 @@ import { gatherAfter, readEnding } from './after.ts';
 import { becomeProgram, writeOut } from './become.ts';
 import { loadCachedConfig } from './cached-config.ts';
 import { findSession, type LauncherArguments, readLauncherLine, refuseLine } from './command-line.ts';
-import { toLaunchFailure } from './failure.ts';
+import { failureLine, toLaunchFailure, warningLine } from './failure.ts';
 import { discardSession, prepareSession } from './session.ts';
+import { stopSession } from './stop.ts';
 
 const PROGRAM = 'ib-session';
 const USAGE = `Usage: ib-session NAME [--config FILE]
+       ib-session stop NAME [--config FILE]
        ib-session after NAME [--config FILE] [--status N | --signal SIGNAL]
 
 Becomes the gateway's JVM of the session NAME, if the agent has ordered a launch (ibctl login NAME).
+With "stop" it asks the JVM $MAINPID to close tidily and waits until it is gone; for ExecStop=, which sets that.
 With "after" it prints one JSON line on how that JVM ended and what it left, and removes its files.
 
   --config FILE    configuration (default /etc/ib-agent/ib-agent.yaml)
@@ -32,6 +36,9 @@ With "after" it prints one JSON line on how that JVM ended and what it left, and
   --help           print this text
 `;
 
+/** Below TimeoutStopSec= of the unit, whose signal would otherwise hit this process in its wait. */
+const LONGEST_STOP_MS = 85_000;
+
 /** Returns the exit status when it did not become the JVM. */
 async function main(argv: readonly string[]): Promise<number> {
   process.umask(0o077);
@@ -40,8 +47,9 @@ async function main(argv: readonly string[]): Promise<number> {
   const [first, second, ...more] = args.words;
   if (first === undefined || more.length > 0) return refuse('one session NAME is needed');
   if (second === undefined) return runSession(first, args.config);
-  if (first !== 'after') return refuse(`unknown word ${JSON.stringify(first)} before the session NAME`);
-  return runAfter(second, args);
+  if (first === 'after') return runAfter(second, args);
+  if (first === 'stop') return runStop(second, args.config);
+  return refuse(`unknown word ${JSON.stringify(first)} before the session NAME`);
 }
 
 async function runSession(name: string, configFile: string): Promise<number> {
@@ -64,6 +72,8 @@ async function runSession(name: string, configFile: string): Promise<number> {
         readPeer: peerCredentials,
         clock: new SystemClock(),
         uid,
+        say: (line) => writeOut(1, line),
+        bridgeJar: bridgeJar(),
       },
       warn,
     );
@@ -79,10 +89,41 @@ async function runSession(name: string, configFile: string): Promise<number> {
       );
     }
   } catch (error) {
-    writeOut(2, formatLaunchFailure(toLaunchFailure(error)));
+    writeOut(2, failureLine(toLaunchFailure(error), process.env['JOURNAL_STREAM']));
     return LAUNCH_FAILED_STATUS;
   }
 }
+
+/** Returns 0 in any case: what it could not do, systemd's signals do next. */
+async function runStop(name: string, configFile: string): Promise<number> {
+  let roots = DEFAULT_ROOTS;
+  let deadlineMs = LONGEST_STOP_MS;
+  try {
+    const config = await loadCachedConfig(configFile, process.env['STATE_DIRECTORY']);
+    roots = config.agent;
+    deadlineMs = Math.min(deadlineMs, findSession(config, name).deadlines.stopMs);
+  } catch (error) {
+    warn(toLaunchFailure(error).message);
+  }
+  const pid = Number(process.env['MAINPID'] ?? '');
+  const outcome = await stopSession({
+    paths: sessionPaths(roots, name),
+    mainPid: Number.isInteger(pid) && pid > 0 ? pid : null,
+    deadlineMs,
+    readPeer: peerCredentials,
+    uid: process.getuid?.() ?? 0,
+    clock: new SystemClock(),
+  });
+  if (outcome !== 'closed' && outcome !== 'nothing') warn(`${UNTIDY[outcome]}; systemd ends it by signal`);
+  return 0;
+}
+
+const UNTIDY = {
+  'cannot-ask': 'the gateway cannot be asked for a tidy close: its command port is not there',
+  'no-display': 'the gateway cannot close tidily: its X display is gone',
+  refused: 'IBC refused to stop the gateway',
+  'too-slow': 'the gateway did not close in time',
+} as const;
 
 /** Always prints its line and returns 0: whoever reads it must not be left guessing because a file was missing. */
 async function runAfter(name: string, args: LauncherArguments & { kind: 'run' }): Promise<number> {
@@ -101,8 +142,15 @@ async function runAfter(name: string, args: LauncherArguments & { kind: 'run' })
   return 0;
 }
 
+/** Beside this program in a release, where npm run build puts it in a checkout. */
+function bridgeJar(): string {
+  const here = import.meta.url;
+  const inCheckout = new URL('../../.build/bridge/ib-bridge.jar', here);
+  return fileURLToPath(here.endsWith('.ts') ? inCheckout : new URL('./ib-bridge.jar', here));
+}
+
 function warn(sentence: string): void {
-  writeOut(2, `ib-session: warning: ${sentence}\n`);
+  writeOut(2, warningLine(PROGRAM, sentence, process.env['JOURNAL_STREAM']));
 }
 
 function refuse(message: string): number {

@@ -1,7 +1,7 @@
 // Owns what ib-session does before it is the JVM: order first, then files, tokens, credentials, display, and the command line.
 
 import { randomInt } from 'node:crypto';
-import { readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { sessionPaths } from '../config/paths.ts';
 import type { Config, CredentialSource, SessionConfig } from '../config/types.ts';
@@ -11,10 +11,10 @@ import { findCookie } from '../display/xauthority.ts';
 import { deleteOldFlags, deleteTokens, findTokens } from '../gateway/autorestart.ts';
 import { renderIbcConfig } from '../gateway/ibc-config.ts';
 import { disableOwnLauncher, findInstall } from '../gateway/install-layout.ts';
-import { buildJavaCommand, buildJavaEnvironment } from '../gateway/java-command.ts';
+import { buildJavaCommand, buildJavaEnvironment, type WindowBridge } from '../gateway/java-command.ts';
 import { editJtsIni } from '../gateway/jts-ini.ts';
 import { LaunchError } from '../gateway/launch-error.ts';
-import type { LaunchOrder, LaunchRecord } from '../gateway/launch-records.ts';
+import { formatOrderTaken, type LaunchOrder, type LaunchRecord } from '../gateway/launch-records.ts';
 import type { Clock } from '../host/clock.ts';
 import { errorCode, writeFileAtomic } from '../host/files.ts';
 import type { Program } from './become.ts';
@@ -35,6 +35,10 @@ export type SessionLaunch = {
   readonly readPeer: ReadPeer;
   readonly clock: Clock;
   readonly uid: number;
+  /** Told once the order is used up, with the line that says so. */
+  readonly say: (line: string) => void;
+  /** Where ib-bridge.jar is, if it is there. */
+  readonly bridgeJar: string;
 };
 
 /** Longest wait for the display, which the supervisor starts before or with the session. */
@@ -51,12 +55,16 @@ export async function prepareSession(
   const { config, session, clock, uid } = launch;
   const paths = sessionPaths(config.agent, session.name);
   const order = readLaunchOrder(paths.launchOrder, session.name, clock.now());
+  const bridge = findBridge(launch.bridgeJar, paths, warn);
   ensureDirectory(paths.state, 0o700, 'runtime-unusable', uid);
   useLaunchOrder(paths.lastOrder, order);
+  // By this line the agent knows which start of the unit was made under which order, also when it was away meanwhile.
+  launch.say(formatOrderTaken(order));
 
   ensureDirectory(paths.runtime, 0o750, 'runtime-unusable', uid);
   rmSync(paths.launchRecord, { force: true });
   rmSync(paths.configIni, { force: true });
+  rmSync(paths.bridgeSocket, { force: true });
   // Begun here and awaited at the end: an Xvfb that is starting needs about as long as the rest of this.
   const display = startDisplayWait(launch, paths);
   // Should something else fail first, nobody awaits it.
@@ -113,6 +121,7 @@ export async function prepareSession(
         ibcSessionId,
         configIni: paths.configIni,
         restartDirectory,
+        bridge,
       }),
       env: buildJavaEnvironment(session, {
         display: displayName,
@@ -135,6 +144,19 @@ export function discardSession(config: Config, name: string): void {
 }
 
 type SessionPaths = ReturnType<typeof sessionPaths>;
+
+/** Whoever wrote the launch order is the agent, and may use the bridge, as root may. A session without a bridge can still log in. */
+function findBridge(jar: string, paths: SessionPaths, warn: (sentence: string) => void): WindowBridge | null {
+  if (jar.includes('=')) {
+    warn(`no window bridge: Java cannot load ${jar}, since its path holds an equals sign`);
+    return null;
+  }
+  if (!existsSync(jar)) {
+    warn(`no window bridge: there is no ${jar}; in a checkout npm run build makes it`);
+    return null;
+  }
+  return { jar, socket: paths.bridgeSocket, uids: [...new Set([0, statSync(paths.launchOrder).uid])] };
+}
 
 function startDisplayWait(launch: SessionLaunch, paths: SessionPaths): Promise<DisplayOutcome> {
   return connectDisplay({

@@ -91,6 +91,11 @@ export const ERROR_CODES = {
   'timed-out': { exit: EXIT.timedOut, retryable: true, meaning: 'the time given ran out first' },
   cancelled: { exit: EXIT.failed, retryable: true, meaning: 'the caller cancelled the request' },
   'agent-stopping': { exit: EXIT.unreachable, retryable: true, meaning: 'the agent is shutting down' },
+  'supervisor-unavailable': {
+    exit: EXIT.failed,
+    retryable: false,
+    meaning: 'what should run the sessions is not there',
+  },
   'agent-unreachable': {
     exit: EXIT.unreachable,
     retryable: true,
@@ -128,6 +133,11 @@ export const ERROR_CODES = {
     retryable: false,
     meaning: 'the command that prints the credential failed',
   },
+  'credential-sealing-failed': {
+    exit: EXIT.failed,
+    retryable: false,
+    meaning: 'systemd-creds could not seal a credential, or its file could not be written',
+  },
   'file-missing': {
     exit: EXIT.failed,
     retryable: false,
@@ -137,6 +147,11 @@ export const ERROR_CODES = {
     exit: EXIT.failed,
     retryable: true,
     meaning: 'the agent cannot write its durable state',
+  },
+  'journal-unavailable': {
+    exit: EXIT.failed,
+    retryable: false,
+    meaning: "systemd's journal cannot be read on this machine",
   },
   'already-running': {
     exit: EXIT.failed,

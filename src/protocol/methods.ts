@@ -140,6 +140,11 @@ const follow = z
   .default(true)
   .meta({ description: 'false: answer as soon as the order is accepted' });
 
+const askedAt = time.optional().meta({
+  description:
+    'when the same call was made on a connection that was lost since: what was carried out then is followed, and not done again',
+});
+
 export const METHODS = {
   status: {
     access: 'observe',
@@ -150,28 +155,28 @@ export const METHODS = {
   login: {
     access: 'operate',
     summary: 'log the session in and follow it until it is ready or a person is needed',
-    params: z.strictObject({ ...named, follow }),
+    params: z.strictObject({ ...named, follow, askedAt }),
     stream: progress,
     result: outcome,
   },
   start: {
     access: 'operate',
     summary: 'want the session up, also after a restart of the agent',
-    params: z.strictObject({ ...named, follow }),
+    params: z.strictObject({ ...named, follow, askedAt }),
     stream: progress,
     result: outcome,
   },
   stop: {
     access: 'operate',
     summary: 'close the session tidily and want it down',
-    params: z.strictObject({ ...named, follow }),
+    params: z.strictObject({ ...named, follow, askedAt }),
     stream: progress,
     result: outcome,
   },
   restart: {
     access: 'operate',
     summary: 'restart the gateway, warm (no second factor) unless `cold`',
-    params: z.strictObject({ ...named, follow, cold: z.boolean().default(false) }),
+    params: z.strictObject({ ...named, follow, askedAt, cold: z.boolean().default(false) }),
     stream: progress,
     result: outcome,
   },

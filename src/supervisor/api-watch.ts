@@ -20,10 +20,13 @@ export class TwsApiWatch implements ApiWatch {
   readonly #config: SessionConfig;
   readonly #clock: Clock;
   readonly #listener: (fact: ApiFact) => void;
+  readonly #serverUid: number | undefined;
   #client: TwsApiClient | null = null;
   #eager = false;
 
-  constructor(config: SessionConfig, clock: Clock, listener: (fact: ApiFact) => void) {
+  /** `serverUid`: the user that the gateway runs as; left out: our own. */
+  constructor(config: SessionConfig, clock: Clock, listener: (fact: ApiFact) => void, serverUid?: number) {
+    this.#serverUid = serverUid;
     this.#config = config;
     this.#clock = clock;
     this.#listener = listener;
@@ -40,6 +43,7 @@ export class TwsApiWatch implements ApiWatch {
       port: this.#config.api.port,
       clientId: this.#config.api.clientId,
       clock: this.#clock,
+      ...(this.#serverUid === undefined ? {} : { serverUid: this.#serverUid }),
       observe: (observation) => {
         const fact = factOf(observation);
         if (fact !== null) this.#listener(fact);

@@ -1,7 +1,7 @@
 // Owns what survives a restart of the agent and a reboot beside the ledger: the wish for each session, and what it must not forget.
 
 import { readFileSync } from 'node:fs';
-import { NO_MEMORY, parseMemory, type SessionMemory } from '../domain/memory.ts';
+import { memoryAfterBoot, NO_MEMORY, parseMemory, type SessionMemory } from '../domain/memory.ts';
 import { errorCode, writeFileAtomic } from '../host/files.ts';
 import { AgentError } from '../protocol/errors.ts';
 
@@ -13,12 +13,17 @@ const NOTHING: Content = { desired: {}, memories: {} };
 
 export class DesiredStore {
   readonly #path: string;
+  readonly #boot: string;
   #content: Content;
 
-  /** A damaged file counts as "everything down": starting nothing costs no second factor. `onDamaged` is told. */
-  constructor(path: string, onDamaged: (detail: string) => void) {
+  /**
+   * `boot` names this boot of the host: what ended with an earlier one is not remembered. A damaged file counts as "everything down":
+   * starting nothing costs no second factor. `onDamaged` is told.
+   */
+  constructor(path: string, boot: string, onDamaged: (detail: string) => void) {
     this.#path = path;
-    this.#content = readContent(path, onDamaged);
+    this.#boot = boot;
+    this.#content = readContent(path, boot, onDamaged);
   }
 
   get(session: string): 'up' | 'down' {
@@ -42,7 +47,12 @@ export class DesiredStore {
   }
 
   #write(next: Content): void {
-    const text = JSON.stringify({ v: 1, sessions: next.desired, memories: next.memories });
+    const text = JSON.stringify({
+      v: 1,
+      boot: this.#boot,
+      sessions: next.desired,
+      memories: next.memories,
+    });
     try {
       writeFileAtomic(this.#path, `${text}\n`, 0o600);
     } catch (cause) {
@@ -56,7 +66,7 @@ export class DesiredStore {
   }
 }
 
-function readContent(path: string, onDamaged: (detail: string) => void): Content {
+function readContent(path: string, boot: string, onDamaged: (detail: string) => void): Content {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -67,7 +77,8 @@ function readContent(path: string, onDamaged: (detail: string) => void): Content
   try {
     const value: unknown = JSON.parse(text);
     if (isRecord(value) && isRecord(value['sessions'])) {
-      return { desired: readDesired(value['sessions']), memories: readMemories(value['memories']) };
+      const memories = readMemories(value['memories'], value['boot'] === boot);
+      return { desired: readDesired(value['sessions']), memories };
     }
   } catch {
     // Told below, like any other content that is no wish.
@@ -84,12 +95,12 @@ function readDesired(sessions: Record<string, unknown>): Desired {
   );
 }
 
-function readMemories(memories: unknown): Memories {
+function readMemories(memories: unknown, sameBoot: boolean): Memories {
   if (!isRecord(memories)) return {};
   return Object.fromEntries(
     Object.entries(memories).flatMap(([session, value]) => {
       const memory = parseMemory(value);
-      return memory === null ? [] : [[session, memory]];
+      return memory === null ? [] : [[session, sameBoot ? memory : memoryAfterBoot(memory)]];
     }),
   );
 }

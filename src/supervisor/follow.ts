@@ -37,6 +37,19 @@ export function judgeRestart(order: string | null): (state: SessionState) => Ver
   };
 }
 
+/** Whether an order to start or restart that was given at `at` (epoch milliseconds) has been carried out, however it went on. */
+export function wasCarriedOut(state: SessionState, at: number): boolean {
+  const times = [state.lastStartedAt, state.run?.restartAsked?.at, state.restart?.since];
+  return times.some((time) => time != null && time >= at);
+}
+
+/** Of an order that was carried out: to the end of the restart that is under way, or else of the login. */
+export function judgeUnderWay(state: SessionState): (state: SessionState) => Verdict {
+  const { run, phase } = state;
+  const restarts = run?.restartAsked != null || (phase.name === 'restarting' && phase.stage === 'closing');
+  return restarts ? judgeRestart(run?.order ?? null) : judgeLogin;
+}
+
 /** For `wait`: back-off is only a stage on the way to ready, a halt is the end of it. */
 export function judgeWait(
   target: 'ready' | 'stopped' | 'halted' | 'second-factor',

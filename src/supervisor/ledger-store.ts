@@ -39,6 +39,13 @@ export class LedgerStore {
     this.#write(next);
   }
 
+  /** How many entries of a kind stand under a launch order: those that IBC caused, or the agent. */
+  count(order: string, kind: LedgerEntry['kind'], by: LedgerEntry['by']): number {
+    return this.#ledger.entries.filter(
+      (entry) => entry.order === order && entry.kind === kind && entry.by === by,
+    ).length;
+  }
+
   refund(order: string): void {
     this.#write(refundLedger(this.#ledger, order));
   }

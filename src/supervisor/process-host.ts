@@ -1,6 +1,6 @@
 // Owns a session's processes where there is no systemd: launchers run as children, end in order, and leave no orphan.
 
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { sessionPaths } from '../config/paths.ts';
 import type { SessionConfig } from '../config/types.ts';
@@ -11,13 +11,13 @@ import {
   LAUNCH_FAILED_STATUS,
   type LaunchFailure,
   type LaunchOrder,
-  type LaunchRecord,
 } from '../gateway/launch-records.ts';
 import { type Clock, delay } from '../host/clock.ts';
 import { type Child, type Ending, type RunResult, run, spawnChild } from '../host/exec.ts';
 import { errorCode } from '../host/files.ts';
 import { commandLineOf, signalProcess } from '../host/processes.ts';
-import type { HostListener, SessionHost } from './session-host.ts';
+import { askIbcRestart, readLaunchRecord } from './ibc-restart.ts';
+import type { HostListener, Recovery, SessionHost } from './session-host.ts';
 
 export type ProcessHostParts = {
   readonly config: SessionConfig;
@@ -32,13 +32,13 @@ export type ProcessHostParts = {
 };
 
 const COMMAND_DEADLINE_MS = 10_000;
-/** IBC's RESTART may wait two seconds for a new minute, then walks through the configuration dialog. */
-const RESTART_DEADLINE_MS = 90_000;
 const DISPLAY_TERM_MS = 5_000;
 const AFTER_TIMEOUT_MS = 20_000;
 const LEFTOVER_POLL_MS = 50;
 
 export class ProcessHost implements SessionHost {
+  /** Its children are told to end when it does, and nobody would read what they write. */
+  readonly outlivesAgent = false;
   readonly #parts: ProcessHostParts;
   #session: Child | null = null;
   #display: Child | null = null;
@@ -105,9 +105,28 @@ export class ProcessHost implements SessionHost {
     this.#killAfter(child, DISPLAY_TERM_MS);
   }
 
-  async reapLeftovers(): Promise<void> {
+  cgroup(): null {
+    return null;
+  }
+
+  /** Nothing binds to a session whose processes are our children. */
+  setReady(): void {}
+
+  /** Children's output comes by itself. */
+  expect(): void {}
+
+  isWorking(): boolean {
+    return true;
+  }
+
+  async recover(): Promise<Recovery> {
+    await this.#reapLeftovers();
+    return { kind: 'nothing' };
+  }
+
+  async #reapLeftovers(): Promise<void> {
     const { paths, config, clock, listener } = this.#parts;
-    const record = this.#launchRecord();
+    const record = readLaunchRecord(paths.launchRecord, null);
     // A launcher that was ended while it waited for the display has left the credentials, but no record.
     if (record === null && !existsSync(paths.configIni)) return;
     // The pid may be another process's by now; only a JVM of this session was started with this file.
@@ -126,7 +145,8 @@ export class ProcessHost implements SessionHost {
   }
 
   askRestart(): void {
-    this.#track(this.#sendRestart());
+    const { paths, clock, listener } = this.#parts;
+    this.#track(askIbcRestart(paths.launchRecord, this.#order, clock).then(listener));
   }
 
   async close(): Promise<void> {
@@ -174,9 +194,10 @@ export class ProcessHost implements SessionHost {
   /** IBC's STOP, then SIGTERM, then SIGKILL; each only when the one before did not end the JVM in time. */
   async #closeTidily(child: Child): Promise<void> {
     const { stopMs } = this.#parts.config.deadlines;
-    const port = this.#commandPort();
-    if (port !== null) {
-      const reply = await sendIbcCommand(port, 'STOP', {
+    const record =
+      this.#order === null ? null : readLaunchRecord(this.#parts.paths.launchRecord, this.#order);
+    if (record !== null) {
+      const reply = await sendIbcCommand(record.commandPort, 'STOP', {
         deadlineMs: COMMAND_DEADLINE_MS,
         clock: this.#parts.clock,
       });
@@ -203,38 +224,6 @@ export class ProcessHost implements SessionHost {
 
   #killAfter(child: Child, ms: number): void {
     this.#track(this.#endsWithin(child, ms).then((ended) => ended || child.kill('SIGKILL')));
-  }
-
-  async #sendRestart(): Promise<void> {
-    const { listener, clock } = this.#parts;
-    const port = this.#commandPort();
-    if (port === null) {
-      listener({ kind: 'restart-answer', accepted: false, detail: "IBC's command port is not known" });
-      return;
-    }
-    const reply = await sendIbcCommand(port, 'RESTART', { deadlineMs: RESTART_DEADLINE_MS, clock });
-    const words = reply.replies.map((line) => line.text).join('; ');
-    listener({
-      kind: 'restart-answer',
-      accepted: reply.outcome === 'accepted',
-      detail: words === '' ? reply.outcome : words,
-    });
-  }
-
-  /** Port of the JVM's command server; null while the launcher has not published it. */
-  #commandPort(): number | null {
-    const record = this.#launchRecord();
-    // Left by an earlier run that was not cleaned up after: by now the port may be another session's.
-    if (record === null || record.orderId !== this.#order) return null;
-    return Number.isInteger(record.commandPort) ? record.commandPort : null;
-  }
-
-  #launchRecord(): LaunchRecord | null {
-    try {
-      return JSON.parse(readFileSync(this.#parts.paths.launchRecord, 'utf8')) as LaunchRecord;
-    } catch {
-      return null;
-    }
   }
 
   /** The display's directory cannot be made: the run has ended before it began, with nothing submitted. */

@@ -4,7 +4,8 @@ import { randomUUID } from 'node:crypto';
 import type { SessionConfig } from '../config/types.ts';
 import type { Context } from '../domain/draft.ts';
 import type { Effect } from '../domain/effects.ts';
-import type { Fact, LaunchProblem, OperatorAction } from '../domain/facts.ts';
+import type { Fact, FoundRun, LaunchProblem, OperatorAction } from '../domain/facts.ts';
+import { minimalRun, type SessionMemory } from '../domain/memory.ts';
 import { nextTimerAt, reduce, refuseOperator } from '../domain/reducer.ts';
 import type { SessionRules } from '../domain/rules.ts';
 import { initialState, type SessionState } from '../domain/session-state.ts';
@@ -15,6 +16,7 @@ import {
   type LaunchFailure,
   type LaunchOrder,
   parseLaunchFailure,
+  parseOrderTaken,
 } from '../gateway/launch-records.ts';
 import { type Clock, isoTime, type Timer } from '../host/clock.ts';
 import { writeFileAtomic } from '../host/files.ts';
@@ -25,15 +27,23 @@ import type { ApiWatch } from './api-watch.ts';
 import type { DesiredStore } from './desired-store.ts';
 import { IbcMapping } from './ibc-mapping.ts';
 import type { LedgerStore } from './ledger-store.ts';
-import type { HostObservation, SessionHost } from './session-host.ts';
+import { Retelling } from './retelling.ts';
+import type { HostObservation, Recovery, SessionHost } from './session-host.ts';
 
 /** How long a launcher may take to use its order; after that a leftover order is worth nothing. */
 const ORDER_VALID_MS = 60_000;
 const LONGEST_ERROR_TEXT = 300;
+/** The loop is asked for a sign of life this often, and is given up as hung after the second time. */
+const TICK_MS = 2_000;
+const LONGEST_TICK_MS = 10_000;
+/** States that last: what ends them is no urgent news. */
+const RESTING: ReadonlySet<string> = new Set(['stopped', 'ready', 'degraded', 'backing-off', 'halted']);
 
 export type SessionLoopParts = {
   readonly config: SessionConfig;
   readonly launchOrderPath: string;
+  /** Group that reads launch orders; left out: the agent's own. */
+  readonly launchOrderGid?: number | undefined;
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
@@ -62,6 +72,14 @@ export class SessionLoop {
   /** Why something could not be recorded; null when the last thing was. */
   #unrecorded: unknown = null;
   #closing = false;
+  #recovery: Recovery = { kind: 'nothing' };
+  /** While what happened without an agent is told to the rules, and after it for what may have been told already. */
+  #retelling: Retelling | null = null;
+  #ready = false;
+  /** Whether it has been told that the session is ready, or that it is not. */
+  #decided = false;
+  #ticks: Timer | null = null;
+  #lastTickMs = 0;
 
   constructor(parts: SessionLoopParts) {
     this.config = parts.config;
@@ -81,9 +99,75 @@ export class SessionLoop {
     return this.#host.pid();
   }
 
-  /** To be awaited before the first fact: makes sure that no JVM of an earlier agent shares the settings directory with ours. */
-  async prepare(): Promise<void> {
-    await this.#host.reapLeftovers();
+  /** Directory of the cgroup of the session's processes; null when they have none of their own. */
+  get cgroup(): string | null {
+    return this.#host.cgroup();
+  }
+
+  /** Whether the loop turns and what it asked for is being worked on: what the watchdog of the agent's own unit is fed by. */
+  isAlive(): boolean {
+    const turns =
+      this.#ticks === null || this.#parts.clock.monotonicMs() - this.#lastTickMs < LONGEST_TICK_MS;
+    return turns && this.#host.isWorking();
+  }
+
+  /**
+   * To be awaited before {@link begin}: takes up what an earlier agent left running, or makes sure that no JVM of it shares the
+   * settings directory with ours.
+   */
+  async prepare(memory: SessionMemory): Promise<void> {
+    const { run } = memory;
+    this.#recovery = await this.#host.recover(
+      run === null ? null : { id: run.order, kind: run.launch, startedAt: run.startedAt },
+    );
+  }
+
+  /** Since when what is taken up has been running, in epoch milliseconds; null when there is nothing. After {@link prepare}. */
+  get recoveredFrom(): number | null {
+    return this.#recovery.kind === 'found' ? this.#recovery.run.startedAt : null;
+  }
+
+  /** Brings the session to where it is by now, or up when it is wanted up. Effects that an earlier agent had already are not repeated. */
+  begin(desired: 'up' | 'down', memory: SessionMemory): void {
+    const { clock } = this.#parts;
+    const tick = () => {
+      this.#lastTickMs = clock.monotonicMs();
+    };
+    tick();
+    this.#ticks = clock.every(TICK_MS, tick);
+    const recovery = this.#recovery;
+    if (recovery.kind !== 'found') {
+      this.dispatch({ kind: 'agent-started', desired, memory, found: this.#judgeLost(recovery, memory) });
+      return;
+    }
+    const { run, complete, observations, told } = recovery;
+    const kept =
+      memory.run?.order === run.id
+        ? memory.run
+        : minimalRun({ order: run.id, launch: run.kind, startedAt: run.startedAt });
+    const retelling = new Retelling(run.id, told, this.#parts.ledger);
+    this.#retelling = retelling;
+    this.#forgetLines();
+    retelling.at = run.startedAt;
+    const found = complete ? 'replay' : 'running';
+    // What is not on record must count from now, or a deadline of long ago would end the session.
+    if (!complete) retelling.at = clock.now();
+    this.dispatch({ kind: 'agent-started', desired, memory: { ...memory, run: kept }, found });
+    for (const { at, observation } of observations) {
+      if (complete) retelling.at = at;
+      this.#observe(observation);
+    }
+    retelling.at = null;
+    for (const effect of retelling.deferred()) this.#perform(effect, this.#state);
+    this.dispatch({ kind: 'replayed' });
+  }
+
+  /** The charge comes before the order: a run that was never charged was never ordered, and is decided anew. */
+  #judgeLost(recovery: Recovery, { run }: SessionMemory): FoundRun {
+    if (recovery.kind !== 'lost' || run === null) return 'nothing';
+    if (run.launch === 'cold' && run.afterExit === null)
+      return this.#parts.ledger.count(run.order, 'login', 'agent') > 0 ? 'lost' : 'nothing';
+    return 'lost';
   }
 
   /** Takes a fact, in order after those that are still being worked on. */
@@ -130,6 +214,10 @@ export class SessionLoop {
   /** Stops the session tidily, leaving the wish for it as it is; resolves once none of its processes is left. */
   async shutDown(): Promise<void> {
     this.#closing = true;
+    if (this.#host.outlivesAgent) {
+      await this.#leave();
+      return;
+    }
     this.dispatch({ kind: 'agent-stopping' });
     if (this.#state.run !== null) {
       await new Promise<void>((resolve) => {
@@ -140,15 +228,25 @@ export class SessionLoop {
         });
       });
     }
+    await this.#leave();
+  }
+
+  async #leave(): Promise<void> {
+    this.#ticks?.cancel();
     this.#timer?.cancel();
     this.#api.unwatch();
     await this.#host.close();
   }
 
+  /** Epoch milliseconds: of what is being told, else of the clock. */
+  #now(): number {
+    return this.#retelling?.at ?? this.#parts.clock.now();
+  }
+
   #context(): Context {
-    const { clock, random, ledger, config } = this.#parts;
+    const { random, ledger, config } = this.#parts;
     return {
-      now: clock.now(),
+      now: this.#now(),
       random: random(),
       order: randomUUID(),
       budget: ledger.budget(config.user, config.restart.maxLoginsPerHour),
@@ -160,8 +258,26 @@ export class SessionLoop {
     const before = this.#state;
     const { state, effects } = reduce(before, fact, this.#context());
     this.#state = state;
-    for (const effect of effects) this.#perform(effect, before);
+    for (const effect of effects) {
+      const own =
+        this.#retelling === null ? effect : this.#retelling.filter(effect, state.run?.order ?? null);
+      if (own !== null) this.#perform(own, before);
+    }
+    this.#tellReadiness();
     for (const listener of [...this.#listeners]) listener(state);
+  }
+
+  /** Up exactly while the session is ready; while an adopted one is being checked it stays as the agent before left it. */
+  #tellReadiness(): void {
+    const { phase, run } = this.#state;
+    if (this.#retelling?.at != null) return;
+    this.#host.expect(!RESTING.has(phase.name));
+    const ready = phase.name === 'ready';
+    const undecided = run?.adopted === true && phase.name === 'loading' && !this.#decided;
+    if (undecided || (ready === this.#ready && this.#decided)) return;
+    this.#decided = true;
+    this.#ready = ready;
+    this.#host.setReady(ready);
   }
 
   #perform(effect: Effect, before: SessionState): void {
@@ -207,7 +323,7 @@ export class SessionLoop {
       case 'emit':
         this.#parts.onEvent(
           completeEvent(effect.event, {
-            at: this.#parts.clock.now(),
+            at: this.#now(),
             session: this.config.name,
             state: this.#state.phase.name,
             previousState: before.phase.name,
@@ -227,7 +343,8 @@ export class SessionLoop {
       notAfter: this.#parts.clock.now() + ORDER_VALID_MS,
     };
     try {
-      if (launch === 'cold') {
+      // An order that is given again was charged when it was given first.
+      if (launch === 'cold' && this.#parts.ledger.count(id, 'login', 'agent') === 0) {
         this.#parts.ledger.charge({
           user: this.config.user,
           session: this.config.name,
@@ -236,7 +353,12 @@ export class SessionLoop {
           by: 'agent',
         });
       }
-      writeFileAtomic(this.#parts.launchOrderPath, `${JSON.stringify(order)}\n`, 0o640);
+      writeFileAtomic(
+        this.#parts.launchOrderPath,
+        `${JSON.stringify(order)}\n`,
+        0o640,
+        this.#parts.launchOrderGid,
+      );
     } catch (error) {
       this.#queue.push({
         kind: 'state-unwritable',
@@ -244,10 +366,15 @@ export class SessionLoop {
       });
       return;
     }
+    this.#forgetLines();
+    this.#host.start(order);
+  }
+
+  /** Before the lines of another JVM. */
+  #forgetLines(): void {
     this.#parser = new IbcLogParser();
     this.#mapping = new IbcMapping(this.config.deadlines.secondFactorMs);
     this.#lastError = null;
-    this.#host.start(order);
   }
 
   /** Bookkeeping after the fact: what cannot be written does not undo what happened, but a person must hear of it. */
@@ -275,6 +402,7 @@ export class SessionLoop {
         this.dispatch(observation);
         return;
       case 'restart-answer':
+      case 'unit-stopping':
         this.dispatch(observation);
         return;
       case 'exited':
@@ -285,7 +413,7 @@ export class SessionLoop {
 
   #onLine(line: Extract<HostObservation, { kind: 'line' }>): void {
     this.#parts.onLine({
-      at: isoTime(this.#parts.clock.now()),
+      at: isoTime(line.at ?? this.#now()),
       session: this.config.name,
       source: line.source,
       stream: line.stream,
@@ -295,7 +423,7 @@ export class SessionLoop {
       const failure = parseLaunchFailure(line.text);
       if (failure !== null) this.dispatch({ kind: 'launch-failed', problem: problemOf(failure) });
     }
-    if (line.source !== 'session') return;
+    if (line.source !== 'session' || parseOrderTaken(line.text) !== null) return;
     // A JVM that cannot start says so on stdout or stderr, whichever of its parts complains.
     if (this.#state.run?.gatewayVersion === null && line.text.trim() !== '') {
       this.#lastError = maskAccounts(line.text.slice(0, LONGEST_ERROR_TEXT));

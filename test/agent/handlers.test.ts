@@ -67,6 +67,7 @@ class AgentScene {
       ledger: spare.ledger,
       host: new HostSampler({ read: async () => FIGURES }, this.clock),
       startedAt: this.clock.now(),
+      supervisor: 'process',
     });
   }
 

@@ -54,6 +54,7 @@ describe('the release bundle of ibctl', () => {
     assert.equal((await run(['config', 'check', '/nonexistent.yaml'])).exit, 1);
     assert.equal((await run(['nope'])).exit, 2);
     assert.equal((await run(['login', '--timeout', '5'])).exit, 2);
+    assert.equal((await run(['credentials', 'remove', 'NO'])).exit, process.geteuid?.() === 0 ? 2 : 4);
   });
 
   it('checks configurations and prints help', async () => {
@@ -63,6 +64,21 @@ describe('the release bundle of ibctl', () => {
     assert.equal(exit, 1);
     assert.match(stdout, /bad\.yaml:2:17: /);
     assert.match((await run(['--help'])).stdout, /^Usage: ibctl/);
+  });
+
+  it('looks at the machine', async () => {
+    const { stdout, stderr, exit } = await run([
+      '--config',
+      '/nonexistent.yaml',
+      'doctor',
+      '--offline',
+      '--json',
+    ]);
+    assert.deepEqual([stderr, exit], ['', 1]);
+    const broken = JSON.parse(stdout).filter(({ evidence }: { evidence: string }) =>
+      /the check itself/.test(evidence),
+    );
+    assert.deepEqual(broken, []);
   });
 
   it('comes with the licences of what is in it', () => {

@@ -295,19 +295,25 @@ test('a call that looks is repeated also when the stopping agent says so', async
   assert.equal(agent.connections(), 2);
 });
 
-test('a call that operates is never repeated once an agent may have taken it', async (t) => {
+test('a call that operates and that an agent may have taken is repeated with the time it was made first', async (t) => {
   for (const method of ['login', 'start', 'stop', 'restart'] as const) {
     for (const end of ['hangUp', 'stopping'] as const) {
+      let asked = 0;
       const agent = await startFakeControl((_request, reply) => {
-        if (end === 'hangUp') reply.hangUp();
+        asked += 1;
+        if (asked > 1) reply.result(anOutcome());
+        else if (end === 'hangUp') reply.hangUp();
         else reply.error({ code: 'agent-stopping', message: 'stopping' });
       });
       t.after(() => agent.close());
       const client = await connectTo(t, agent.path, { retryMs: 2_000 });
-      await assert.rejects(client.call(method, {}), {
-        code: end === 'hangUp' ? 'connection-lost' : 'agent-stopping',
-      });
-      assert.equal(agent.requests.length, 1);
+      const before = Date.now();
+      assert.deepEqual(await client.call(method, {}), anOutcome());
+      const [first, second, ...more] = agent.requests;
+      assert.deepEqual([first?.params, more], [{}, []]);
+      const { askedAt, ...others } = (second?.params ?? {}) as { askedAt: string };
+      assert.deepEqual(others, {});
+      assert.ok(Date.parse(askedAt) >= before && Date.parse(askedAt) <= Date.now(), askedAt);
     }
   }
 });
@@ -322,6 +328,7 @@ test('a call that operates is repeated when the agent says that it was not taken
   t.after(() => agent.close());
   const client = await connectTo(t, agent.path, { retryMs: 2_000 });
   assert.deepEqual(await client.call('stop', {}), anOutcome());
+  assert.deepEqual(agent.requests.at(-1)?.params, {}, 'as it was: nobody began to carry it out');
 });
 
 test('a call on a connection that ended while nothing ran goes over a new one, whatever it does', async (t) => {

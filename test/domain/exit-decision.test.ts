@@ -12,6 +12,7 @@ type Told = Partial<Omit<Run, 'said'>> & { readonly said?: Partial<Run['said']> 
 function aRun({ said = {}, ...change }: Told = {}): Run {
   return {
     order: 'order-1',
+    adopted: false,
     launch: 'cold',
     startedAt: 0,
     pid: 1,

@@ -129,6 +129,11 @@ export class Scene {
 
   /** What the effects asked for since the last look, without events. */
   did(): string[] {
+    return this.didAll().filter((kind) => kind !== 'remember');
+  }
+
+  /** As {@link did}, with what is to be remembered. */
+  didAll(): string[] {
     const kinds = this.effects.filter((effect) => effect.kind !== 'emit').map((effect) => effect.kind);
     this.effects.length = 0;
     return kinds;

@@ -3,10 +3,19 @@
 import type { ApiFact } from '../../src/domain/facts.ts';
 import type { AfterRecord, LaunchOrder } from '../../src/gateway/launch-records.ts';
 import type { ApiWatch } from '../../src/supervisor/api-watch.ts';
-import type { HostListener, SessionHost } from '../../src/supervisor/session-host.ts';
+import type { HostListener, KnownRun, Recovery, SessionHost } from '../../src/supervisor/session-host.ts';
 
 export class FakeSessionHost implements SessionHost {
-  /** What was asked, in order: `start cold`, `stop tidy`, `stop-display`, `ask-restart`, `close`. */
+  outlivesAgent = false;
+  /** What {@link recover} finds. */
+  found: Recovery = { kind: 'nothing' };
+  /** What it was told to look for. */
+  known: KnownRun | null = null;
+  /** Each readiness that was told. */
+  readonly readiness: boolean[] = [];
+  expected = false;
+  working = true;
+  /** What was asked, in order: `start cold`, `stop tidy`, `stop-display`, `ask-restart`, `recover`, `close`. */
   readonly asked: string[] = [];
   readonly orders: LaunchOrder[] = [];
   /** Called at the start of `start`, to look at what is on disk by then. */
@@ -34,8 +43,26 @@ export class FakeSessionHost implements SessionHost {
     this.asked.push('stop-display');
   }
 
-  async reapLeftovers(): Promise<void> {
-    this.asked.push('reap');
+  async recover(known: KnownRun | null): Promise<Recovery> {
+    this.asked.push('recover');
+    this.known = known;
+    return this.found;
+  }
+
+  setReady(ready: boolean): void {
+    this.readiness.push(ready);
+  }
+
+  expect(soon: boolean): void {
+    this.expected = soon;
+  }
+
+  isWorking(): boolean {
+    return this.working;
+  }
+
+  cgroup(): string | null {
+    return null;
   }
 
   askRestart(): void {
@@ -80,6 +107,11 @@ export class FakeSessionHost implements SessionHost {
         ...change,
       },
     });
+  }
+
+  /** Somebody stops the unit. */
+  stopping(): void {
+    this.#listener({ kind: 'unit-stopping' });
   }
 
   exitDisplay(status: number | null = 1, signal: string | null = null): void {

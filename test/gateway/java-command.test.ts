@@ -38,21 +38,23 @@ describe('the java command line', () => {
       ibcSessionId: 'Qx7Lm2Pa',
       configIni: '/run/ib-session/live/config.ini',
       restartDirectory: 'abcdefghijklmnopqrstuvwxyzabcdefghijklmn',
+      bridge: { jar: '/x/ib-bridge.jar', socket: '/run/ib-session/live/bridge.sock', uids: [0, 997] },
     });
     const text = `${command.join('\n').replaceAll(root, '/ROOT')}\n`;
     if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(GOLDEN, text);
     assert.equal(text, readFileSync(GOLDEN, 'utf8'));
   });
 
-  it('has no -Drestart for a full login and no browser key where there is none', () => {
+  it('has no -Drestart for a full login, and no browser key and no agent where there are none', () => {
     rmSync(join(program(), '.install4j', 'i4jparams.conf'));
     const command = buildJavaCommand(aSession(), findInstall(install), {
       ibcSessionId: 'Qx7Lm2Pa',
       configIni: '/c',
       restartDirectory: null,
+      bridge: null,
     });
     assert.equal(
-      command.some((word) => word.startsWith('-Drestart') || word.startsWith('-DjxBrowserKey')),
+      command.some((word) => /^-Drestart|^-DjxBrowserKey|bridge/.test(word)),
       false,
     );
     assert.deepEqual(command.slice(-3), ['ibcalpha.ibc.IbcGateway', '/c', 'live']);

@@ -61,6 +61,18 @@ describe('runSync', () => {
     const loud = runSync(['/bin/sh', '-c', 'yes'], { ...options, maxBytes: 1000 });
     assert.deepEqual([loud.error, loud.status], ['ENOBUFS', null]);
   });
+
+  it('gives a program what it shall read, and nothing otherwise', () => {
+    const options = { env, timeoutMs: 10_000 };
+    const input = Buffer.from('\0secret\xff', 'latin1');
+    assert.deepEqual(runSync(['/bin/cat'], { ...options, input }).stdout, input);
+    assert.deepEqual(runSync(['/bin/cat'], options).stdout, Buffer.alloc(0));
+    const unread = runSync(['/bin/sh', '-c', 'exec <&-; echo no >&2; exit 3'], {
+      ...options,
+      input: Buffer.alloc(1024 * 1024),
+    });
+    assert.deepEqual([unread.status, unread.error, String(unread.stderr)], [3, null, 'no\n']);
+  });
 });
 
 describe('a spawned child', () => {

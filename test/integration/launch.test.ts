@@ -17,6 +17,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { buildBridgeJar } from '../../build-bridge.ts';
+import { BridgeClient } from '../../src/bridge/client.ts';
 import { sessionPaths } from '../../src/config/paths.ts';
 import { connectDisplay } from '../../src/display/x-server.ts';
 import { findCookie } from '../../src/display/xauthority.ts';
@@ -41,6 +43,7 @@ let probeJar = '';
 const running = new Set<ChildProcess>();
 
 before(async () => {
+  buildBridgeJar();
   const work = mkdtempSync(join(tmpdir(), 'probe-'));
   const home = await findJavaHome();
   const source = join(PROBE, 'ibcalpha', 'ibc', 'IbcGateway.java');
@@ -88,6 +91,20 @@ ${session}`,
   mkdirSync(join(root, 'settings'), { mode: 0o700 });
   writeFileSync(join(root, 'credentials', 'username'), 'user1\n', { mode: 0o600 });
   writeFileSync(join(root, 'credentials', 'password'), `${PASSWORD}\n`, { mode: 0o600 });
+}
+
+/** Title of the main window, as the window bridge that the launcher loaded shows it to this user. */
+async function titleThroughBridge(): Promise<string | undefined> {
+  assert.equal((statSync(paths().bridgeSocket).mode & 0o777).toString(8), '660');
+  const bridge = new BridgeClient({ path: paths().bridgeSocket, clock, serverUid: process.getuid?.() ?? 0 });
+  bridge.connect();
+  try {
+    await bridge.whenOpen(10_000);
+    const { windows } = await bridge.windows({}, 10_000);
+    return windows.find(({ kind }) => kind === 'frame')?.title;
+  } finally {
+    bridge.close();
+  }
 }
 
 function order(changes: Partial<LaunchOrder> = {}): void {
@@ -423,6 +440,7 @@ describe('ib-session with the stand-in gateway', () => {
     const session = start(SESSION_MAIN, ['live']);
     await session.line(/IBC: Login has completed/);
     assert.equal(existsSync(join(root, 'Jts', 'ibgateway', '1045', 'ibgateway')), false);
+    assert.equal(await titleThroughBridge(), 'IBKR Gateway - Live Trading');
     session.child.kill('SIGTERM');
     assert.deepEqual(await session.ended, { status: 143, signal: null });
     const record = runAfter(['--status', '143']);
@@ -430,6 +448,7 @@ describe('ib-session with the stand-in gateway', () => {
     assert.deepEqual(record.autorestart, { tokens: 'none', ageMs: null });
     assert.equal(existsSync(paths().configIni), false);
     assert.equal(existsSync(paths().launchRecord), false);
+    assert.equal(existsSync(paths().bridgeSocket), false);
   });
 
   it('takes up the token of an automatic restart without a login', async () => {

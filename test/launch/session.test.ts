@@ -38,6 +38,7 @@ let session: SessionConfig;
 let server: Server;
 let serverAnswer = SUCCESS;
 let credentialReads = 0;
+let said: string[] = [];
 let warnings: string[] = [];
 
 beforeEach(async () => {
@@ -51,6 +52,7 @@ beforeEach(async () => {
   serverAnswer = SUCCESS;
   credentialReads = 0;
   warnings = [];
+  said = [];
   displayNumber += 1;
   server = createServer((socket) => {
     socket.on('error', () => {});
@@ -106,6 +108,8 @@ function launch(changes: Partial<SessionLaunch> = {}) {
       readPeer: () => ({ pid: process.pid, uid: UID }),
       clock: new SystemClock(),
       uid: UID,
+      say: (line) => said.push(line),
+      bridgeJar: join(root, 'ib-bridge.jar'),
       ...changes,
     },
     (sentence) => warnings.push(sentence),
@@ -176,6 +180,37 @@ describe('a cold start', () => {
       !JSON.stringify([program, record]).includes(PASSWORD),
       'no secret in arguments, environment or record',
     );
+  });
+
+  it('loads the window bridge, which serves root and whoever wrote the order', async () => {
+    order();
+    const jar = join(root, 'ib-bridge.jar');
+    writeFileSync(jar, '');
+    mkdirSync(paths().runtime, { recursive: true });
+    writeFileSync(paths().bridgeSocket, 'left by an earlier JVM');
+    const { args } = await launch();
+    const uids = [...new Set([0, UID])].join(':');
+    assert.ok(
+      args.includes(
+        `-javaagent:${jar}=${join(root, 'run', 'ib-session', 'live', 'bridge.sock')},uids=${uids}`,
+      ),
+    );
+    assert.equal(existsSync(paths().bridgeSocket), false);
+    assert.deepEqual(warnings, []);
+  });
+
+  it('logs in without a window bridge where there is none, and says so', async () => {
+    order();
+    const without = await launch({ bridgeJar: '/nowhere/ib-bridge.jar' });
+    assert.match(warnings.join(), /no window bridge: there is no \/nowhere\/ib-bridge\.jar/);
+    order({ id: 'a2' });
+    const jar = join(root, 'a=b.jar');
+    writeFileSync(jar, '');
+    const unloadable = await launch({ bridgeJar: jar });
+    assert.match(warnings.join(), /equals sign/);
+    for (const { args } of [without, unloadable]) {
+      assert.ok(!args.some((word) => word.includes('bridge')));
+    }
   });
 
   it('deletes every token and flag first and says so', async () => {

@@ -10,6 +10,7 @@ import { DesiredStore } from '../../src/supervisor/desired-store.ts';
 
 let directory = '';
 let path = '';
+const boot = 'boot-1';
 let damage: string[] = [];
 
 beforeEach(() => {
@@ -20,7 +21,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 function open(): DesiredStore {
-  return new DesiredStore(path, (detail) => damage.push(detail));
+  return new DesiredStore(path, boot, (detail) => damage.push(detail));
 }
 
 describe('the wish for a session', () => {

@@ -3,6 +3,7 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { sessionPaths } from '../../src/config/paths.ts';
+import type { LaunchRecord } from '../../src/gateway/launch-records.ts';
 import type { ProcessHostParts } from '../../src/supervisor/process-host.ts';
 import { aSession } from '../launch/builders.ts';
 
@@ -21,6 +22,22 @@ export function hostParts(
     sessionLauncher: [launcher],
     displayLauncher: [display],
     environment: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', ROOT: root },
+  };
+}
+
+/** What a launcher publishes. */
+export function aLaunchRecord(change: Partial<LaunchRecord> = {}): LaunchRecord {
+  return {
+    v: 1,
+    orderId: 'order-1',
+    kind: 'cold',
+    ibcSessionId: 'abcdefgh',
+    commandPort: 1,
+    gatewayVersion: '10.37',
+    display: ':100',
+    pid: 1,
+    at: 0,
+    ...change,
   };
 }
 

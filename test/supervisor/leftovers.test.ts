@@ -10,7 +10,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { SystemClock } from '../../src/host/clock.ts';
 import { ProcessHost } from '../../src/supervisor/process-host.ts';
 import type { HostObservation } from '../../src/supervisor/session-host.ts';
-import { hostParts, isAlive, pathsOf, writeScript } from './host-builders.ts';
+import { aLaunchRecord, hostParts, isAlive, pathsOf, writeScript } from './host-builders.ts';
 
 let root = '';
 let seen: HostObservation[] = [];
@@ -53,13 +53,13 @@ async function gateway(args: string[], ends = true): Promise<number> {
 function leaveRecord(pid: number): void {
   const { launchRecord } = pathsOf(root);
   mkdirSync(dirname(launchRecord), { recursive: true });
-  writeFileSync(launchRecord, JSON.stringify({ v: 1, orderId: 'old', kind: 'cold', commandPort: 1, pid }));
+  writeFileSync(launchRecord, JSON.stringify(aLaunchRecord({ orderId: 'old', pid })));
 }
 
 test('a gateway that an earlier agent left is ended, and what it left is cleaned up', async () => {
   const pid = await gateway([pathsOf(root).configIni, 'live']);
   leaveRecord(pid);
-  await host().reapLeftovers();
+  await host().recover();
   assert.equal(isAlive(pid), false);
   assert.equal(readFileSync(join(root, 'called'), 'utf8'), 'after live --signal SIGKILL\n');
   assert.ok(seen.some((item) => item.kind === 'line' && item.text.includes(`pid ${pid}`)));
@@ -68,14 +68,14 @@ test('a gateway that an earlier agent left is ended, and what it left is cleaned
 test('one that ignores SIGTERM is killed', async () => {
   const pid = await gateway([pathsOf(root).configIni, 'live'], false);
   leaveRecord(pid);
-  await host().reapLeftovers();
+  await host().recover();
   assert.equal(isAlive(pid), false);
 });
 
 test('a process that got the pid since is left alone', async () => {
   const pid = await gateway(['/some/other/config.ini', 'live']);
   leaveRecord(pid);
-  await host().reapLeftovers();
+  await host().recover();
   assert.equal(isAlive(pid), true);
 });
 
@@ -83,12 +83,12 @@ test('credentials that a launcher left without a record are cleaned up', async (
   const { configIni } = pathsOf(root);
   mkdirSync(dirname(configIni), { recursive: true });
   writeFileSync(configIni, 'IbPassword=x');
-  await host().reapLeftovers();
+  await host().recover();
   assert.equal(readFileSync(join(root, 'called'), 'utf8'), 'after live --signal SIGKILL\n');
 });
 
 test('where nothing was left nothing is run', async () => {
-  await host().reapLeftovers();
+  await host().recover();
   assert.deepEqual(seen, []);
   assert.equal(existsSync(join(root, 'called')), false);
 });

@@ -62,7 +62,7 @@ export class LoopScene {
       clock: this.clock,
       random: () => 0.5,
       ledger: this.ledger,
-      desired: new DesiredStore(agent.desired, () => {}),
+      desired: new DesiredStore(agent.desired, 'boot-1', () => {}),
       makeHost: (listener) => {
         made.host = new FakeSessionHost(listener);
         return made.host;

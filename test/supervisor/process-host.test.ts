@@ -15,7 +15,7 @@ import { SystemClock } from '../../src/host/clock.ts';
 import { ProcessHost, type ProcessHostParts } from '../../src/supervisor/process-host.ts';
 import type { HostObservation } from '../../src/supervisor/session-host.ts';
 import { until } from '../support/world.ts';
-import { AFTER, hostParts, isAlive, pathsOf, writeScript } from './host-builders.ts';
+import { AFTER, aLaunchRecord, hostParts, isAlive, pathsOf, writeScript } from './host-builders.ts';
 
 const ORDER: LaunchOrder = {
   v: 1,
@@ -105,7 +105,7 @@ async function publishCommandServer(
   assert.ok(typeof address === 'object' && address !== null);
   const { launchRecord } = pathsOf(root);
   mkdirSync(dirname(launchRecord), { recursive: true });
-  writeFileSync(launchRecord, JSON.stringify({ v: 1, orderId, commandPort: address.port }));
+  writeFileSync(launchRecord, JSON.stringify(aLaunchRecord({ orderId, commandPort: address.port })));
   return { got };
 }
 

@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
+import { buildBridgeJar } from '../../build-bridge.ts';
 import { METHODS, type SessionStatus, type Status } from '../../src/protocol/methods.ts';
 import { type Install, layInstall } from '../standin/build.ts';
 
@@ -329,6 +330,8 @@ export function isRunning(pid: number): boolean {
 export async function makeWorld(setup: WorldSetup = {}): Promise<World> {
   const root = mkdtempSync(join(tmpdir(), 'ib-agent-'));
   chmodSync(root, 0o755);
+  // A release brings its own.
+  if (setup.form !== 'release') buildBridgeJar();
   const install = await layInstall({ root, ...(setup.ibcJar === undefined ? {} : { ibcJar: setup.ibcJar }) });
   const world = new World(root, install, setup.form ?? 'source');
   const sessions: Record<string, SessionSettings> = {};

@@ -1,0 +1,12 @@
+// Owns the names of the units that a session consists of, as systemd/ and its polkit rule have them.
+
+/** The agent's own unit; its events in the journal are found by it. */
+export const AGENT_UNIT = 'ib-agent.service';
+
+export function sessionUnits(session: string) {
+  return {
+    session: `ib-session@${session}.service`,
+    display: `ib-display@${session}.service`,
+    ready: `ib-ready@${session}.target`,
+  } as const;
+}

@@ -1,0 +1,34 @@
+// Owns a program that is `ibctl credentials set` with another store than the system's: credentials-on-terminal.ts HOST WORD...
+
+import type { CliContext } from '../../src/cli/context.ts';
+import { readCall } from '../../src/cli/input.ts';
+import { Output } from '../../src/cli/output.ts';
+import { parseWithCommander } from '../../src/cli/program.ts';
+import { sourceOfStdin } from '../../src/cli/stdin.ts';
+import { setCredentials } from '../../src/cli/verbs/credentials.ts';
+import { SystemClock } from '../../src/host/clock.ts';
+
+const [, , host = '', ...argv] = process.argv;
+
+const context: CliContext = {
+  argv,
+  env: process.env,
+  stdout: { write: (text) => process.stdout.write(text), isTty: true, columns: 80 },
+  stderr: { write: (text) => process.stderr.write(text), isTty: true, columns: 80 },
+  stdin: sourceOfStdin(),
+  clock: new SystemClock(),
+  cwd: '/',
+  interruption: () => {
+    const controller = new AbortController();
+    process.once('SIGTERM', () => controller.abort(143));
+    return controller.signal;
+  },
+};
+
+const output = new Output(context, { json: false, colour: false });
+const raw = parseWithCommander(argv, output);
+if (raw === null) throw new Error('it asked for help');
+const { input } = readCall(raw, 0);
+setCredentials({ context, output, input }, JSON.parse(host))
+  .catch((error: unknown) => output.failure(error))
+  .then((exit) => process.exit(exit));
