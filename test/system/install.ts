@@ -152,6 +152,18 @@ export async function setKnobs(machine: Machine, knobs: Knobs, session = 'live')
   await machine.run(['mv', '-T', `${file}.new`, file]);
 }
 
+/** How a session's JVM ended; null is not known, or does not apply. */
+export type End = { readonly status: number | null; readonly signal: string | null };
+
+/** How each JVM of a session ended in this boot, oldest first, as the unit's ExecStopPost= wrote it into the journal. */
+export async function sessionEnds(machine: Machine, session = 'live'): Promise<End[]> {
+  const entries = await machine.journal('--boot', `_SYSTEMD_UNIT=ib-session@${session}.service`);
+  return entries
+    .map((entry) => entry['MESSAGE'] ?? '')
+    .filter((line) => line.startsWith('{"v":1,'))
+    .map((line) => JSON.parse(line) as End);
+}
+
 /** The version that `current` is switched to. */
 export function installedVersion(machine: Machine): string {
   return readFileSync(machine.path('/usr/lib/ib-agent/current/VERSION'), 'utf8').trim();
