@@ -1,5 +1,6 @@
 // Owns a program that is `ibctl credentials set` with another store than the system's: credentials-on-terminal.ts HOST WORD...
 
+import { spawnSync } from 'node:child_process';
 import type { CliContext } from '../../src/cli/context.ts';
 import { readCall } from '../../src/cli/input.ts';
 import { Output } from '../../src/cli/output.ts';
@@ -31,4 +32,12 @@ if (raw === null) throw new Error('it asked for help');
 const { input } = readCall(raw, 0);
 setCredentials({ context, output, input }, JSON.parse(host))
   .catch((error: unknown) => output.failure(error))
-  .then((exit) => process.exit(exit));
+  .then((exit) => {
+    // Node restores the terminal at its exit; the verb has to have done so before.
+    const modes = spawnSync('stty', ['-a'], {
+      stdio: ['inherit', 'pipe', 'inherit'],
+      encoding: 'utf8',
+    }).stdout;
+    process.stdout.write(`${/ -(echo|icanon|isig)\b/.test(modes) ? 'still raw' : 'restored'}\n`);
+    process.exit(exit);
+  });

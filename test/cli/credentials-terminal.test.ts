@@ -26,7 +26,7 @@ function start(...words: string[]): Ibctl {
   );
 }
 
-const RESTORED = /exit=(\d+)\s+isig\s+icanon\s+echo\s*$/;
+const RESTORED = /\srestored\s+exit=(\d+)\s+isig\s+icanon\s+echo\s*$/;
 
 function rot13(text: string): string {
   return text.replace(/[A-Za-z]/g, (letter) =>

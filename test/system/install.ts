@@ -92,7 +92,10 @@ export async function layStandins(machine: Machine): Promise<void> {
     seenAs: '/opt',
     javaHome: java.replace(/\/bin\/java$/, ''),
   });
-  await machine.sh('chown -R root:root /opt; chmod -R a+rX /opt');
+  // As an administrator does: the session may not change the gateway, which would restart itself without IBC.
+  await machine.sh(
+    'chown -R root:root /opt; chmod -R a+rX /opt; mv /opt/Jts/ibgateway/1045/ibgateway /opt/Jts/ibgateway/1045/ibgateway1',
+  );
 }
 
 /** Writes the configuration, seals the credentials and sets the knobs of each session. The agent reads it when it starts. */

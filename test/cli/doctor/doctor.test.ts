@@ -158,7 +158,7 @@ describe('the checks', () => {
     );
   });
 
-  it('that hang or break are findings, and hold up nothing', async () => {
+  it('that hang or break are findings, and hold up nothing', { timeout: 60_000 }, async () => {
     const clock = new FakeClock();
     const config = checkConfigText(LIVE, '/x');
     const scene = new Scene({
