@@ -10,7 +10,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   events: ['protocol'],
   domain: ['protocol', 'events'],
-  config: ['protocol'],
+  config: ['protocol', 'events'],
   host: ['events', 'protocol'],
   gateway: ['host', 'config', 'protocol'],
   display: ['host', 'config', 'protocol'],
@@ -18,6 +18,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   launch: ['config', 'gateway', 'display', 'host', 'protocol'],
   supervisor: ['protocol', 'events', 'domain', 'config', 'host', 'gateway', 'display', 'bridge'],
   control: ['protocol', 'host'],
+  notify: ['protocol', 'events', 'domain', 'config', 'host'],
   agent: [
     'protocol',
     'events',
@@ -29,6 +30,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
     'bridge',
     'supervisor',
     'control',
+    'notify',
   ],
   cli: ['protocol', 'control', 'config', 'gateway', 'host'],
 };

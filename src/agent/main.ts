@@ -106,7 +106,14 @@ async function main(): Promise<number | null> {
     }),
   );
   const starting = supervise(args.supervisor, { config, clock, log, environment }).then((supervision) =>
-    startAgent({ config, clock, log, uid: process.getuid?.() ?? 0, supervision }),
+    startAgent({
+      config,
+      clock,
+      log,
+      uid: process.getuid?.() ?? 0,
+      supervision,
+      credentialsDirectory: process.env['CREDENTIALS_DIRECTORY'],
+    }),
   );
   const { NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID } = process.env;
   const notifier = openNotifier({ NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID }, process.pid);

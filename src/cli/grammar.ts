@@ -30,7 +30,7 @@ export type ArgumentSpec = {
   readonly name: string;
   readonly required: boolean;
   readonly description: string;
-  readonly value: 'session' | 'path' | readonly string[];
+  readonly value: 'session' | 'target' | 'path' | readonly string[];
 };
 
 export type Example = { readonly command: string; readonly does: string };
@@ -345,6 +345,47 @@ export const GRAMMAR: readonly HelpGroup[] = [
             examples: [
               { command: 'ibctl config schema > ib-agent.schema.json', does: 'give it to an editor' },
             ],
+          },
+        ],
+      },
+      {
+        name: 'notify',
+        summary: 'the targets that are told when something happens: see and test them',
+        arguments: [],
+        options: [],
+        examples: [],
+        verbs: [
+          {
+            name: 'list',
+            summary: 'show the targets of notifications, their secrets, and what was sent last',
+            arguments: [],
+            options: [],
+            examples: [{ command: 'ibctl notify list', does: 'who is told of what, and whether that works' }],
+          },
+          {
+            name: 'test',
+            summary: 'send a sample to the targets of notifications now, and say what became of it',
+            details: [
+              'It is sent once, whatever events, sessions and debounce say, and is marked as a test. In JSON for programs `test` is true.',
+            ],
+            arguments: [
+              { name: 'TARGET', required: false, description: 'target; all when left out', value: 'target' },
+            ],
+            options: [
+              {
+                long: '--event',
+                description: 'which event the sample is of; docs/events.md lists them',
+                value: { kind: 'text', placeholder: 'NAME', default: 'second-factor-pending' },
+              },
+            ],
+            examples: [
+              { command: 'ibctl notify test', does: 'does every target work?' },
+              {
+                command: 'ibctl notify test phone --event session-halted',
+                does: 'how a halt looks on the phone',
+              },
+            ],
+            exits: { [EXIT.ok]: 'sent to every target', [EXIT.failed]: 'not sent to one of them or more' },
           },
         ],
       },

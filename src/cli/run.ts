@@ -23,6 +23,8 @@ const VERBS: Readonly<Record<string, () => Promise<Verb>>> = {
   'credentials list': async () => (await import('./verbs/credentials.ts')).runCredentialsList,
   'credentials remove': async () => (await import('./verbs/credentials.ts')).runCredentialsRemove,
   doctor: async () => (await import('./verbs/doctor.ts')).runDoctor,
+  'notify list': async () => (await import('./verbs/notify.ts')).runNotifyList,
+  'notify test': async () => (await import('./verbs/notify.ts')).runNotifyTest,
   completion: async () => (await import('./verbs/completion.ts')).runCompletion,
 };
 

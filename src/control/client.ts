@@ -60,6 +60,8 @@ const METHOD_ACCESS: { readonly [M in MethodName]: (typeof METHODS)[M]['access']
   wait: 'observe',
   events: 'observe',
   logs: 'observe',
+  'notify-list': 'observe',
+  'notify-test': 'operate',
 };
 
 const RETRY_MS = 2_000;

@@ -8,12 +8,15 @@ import { after, afterEach, before, it } from 'node:test';
 import { until } from '../support/world.ts';
 import { Bench, eventually, logIn, Raw, windowCalled } from './jvm.ts';
 
+/** A JVM that is kept alive would be waited for until the end of days. */
+const SOON = { timeout: 60_000 };
+
 const bench = new Bench();
 before(() => bench.open());
 afterEach(() => bench.clear());
 after(() => bench.close());
 
-it('a JVM that has no windows loads nothing of AWT for it, answers, and ends by itself', async () => {
+it('a JVM that has no windows loads nothing of AWT for it, answers, and ends by itself', SOON, async () => {
   const classes = join(bench.root, 'loaded.txt');
   const jvm = bench.start({
     classpath: bench.fixture,
@@ -38,7 +41,7 @@ it('a JVM that has no windows loads nothing of AWT for it, answers, and ends by 
   assert.deepEqual(jvm.lines, []);
 });
 
-it('a JVM whose last window is disposed ends, however often it is asked', async () => {
+it('a JVM whose last window is disposed ends, however often it is asked', SOON, async () => {
   const jvm = bench.start({ classpath: bench.fixture, main: ['Quiet', 'window', '1000'] });
   const { bridge } = await bench.client(jvm, { events: true });
   await windowCalled(bridge, 'Brief');

@@ -76,6 +76,8 @@ export function handlers(changes: Partial<Handlers> = {}): Handlers {
     wait: async () => anOutcome(),
     events: async () => ({ dropped: 0 }),
     logs: async () => ({ dropped: 0 }),
+    'notify-list': async () => ({ targets: [] }),
+    'notify-test': async () => ({ results: [] }),
     ...changes,
   };
 }
