@@ -769,6 +769,10 @@ uninstall_all() {
       "$DESTDIR"/etc/credstore.encrypted/ib-session.*.{username,password} "$DESTDIR"/etc/credstore.encrypted/ib-code.*.seed; do
       remove "$path"
     done
+    # Newer systemds have this directory of their own.
+    if [ "$DRY_RUN" = no ] && [ ! -e "$DESTDIR/usr/lib/tmpfiles.d/credstore.conf" ]; then
+      rmdir "$DESTDIR/etc/credstore.encrypted" 2>/dev/null || true
+    fi
     [ "$ON_THIS_HOST" = no ] || remove_accounts
     remove "$LIB"
   elif [ "$DRY_RUN" = no ] && [ -f "$RECORD/files" ]; then
