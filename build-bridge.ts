@@ -21,8 +21,8 @@ const ROOT = import.meta.dirname;
 const SOURCES = join(ROOT, 'src', 'bridge', 'java');
 const CACHE = join(ROOT, '.build', 'bridge');
 
-/** Where a checkout's launchers look for it. */
-const IN_CHECKOUT = join(CACHE, 'ib-bridge.jar');
+/** In the cache's directory; a checkout's launchers look for it there. */
+const JAR = 'ib-bridge.jar';
 
 /** The oldest Java that IBC runs on. */
 const RELEASE = '17';
@@ -32,23 +32,27 @@ const MANIFEST = 'Manifest-Version: 1.0\r\nPremain-Class: ibagent.bridge.Agent\r
  * The path of the jar, compiled now or earlier from the same sources. It is put in its place by a rename, since a JVM that has it
  * loaded must keep the old one. Throws with a message for people when there is no JDK or the sources do not compile.
  */
-export function buildBridgeJar(): string {
+export function buildBridgeJar(cache = CACHE): string {
   const files = globSync('**/*.java', { cwd: SOURCES }).sort();
   if (files.length === 0) throw new Error(`there is no Java source in ${SOURCES}`);
   const hash = createHash('sha256').update(
     `${RELEASE}\n${MANIFEST}${readFileSync(import.meta.filename, 'utf8')}`,
   );
   for (const file of files) hash.update(`${file}\n`).update(readFileSync(join(SOURCES, file)));
-  const cached = join(CACHE, `${hash.digest('hex').slice(0, 16)}.jar`);
-  mkdirSync(CACHE, { recursive: true });
+  const cached = join(cache, `${hash.digest('hex').slice(0, 16)}.jar`);
+  mkdirSync(cache, { recursive: true });
+  const inPlace = join(cache, JAR);
   if (!existsSync(cached)) {
-    const jar = compile(files.map((file) => join(SOURCES, file)));
+    const jar = compile(
+      cache,
+      files.map((file) => join(SOURCES, file)),
+    );
     replace(cached, (temporary) => writeFileSync(temporary, jar));
   }
-  if (!existsSync(IN_CHECKOUT) || !readFileSync(IN_CHECKOUT).equals(readFileSync(cached))) {
-    replace(IN_CHECKOUT, (temporary) => copyFileSync(cached, temporary));
+  if (!existsSync(inPlace) || !readFileSync(inPlace).equals(readFileSync(cached))) {
+    replace(inPlace, (temporary) => copyFileSync(cached, temporary));
   }
-  return IN_CHECKOUT;
+  return inPlace;
 }
 
 function replace(path: string, write: (temporary: string) => void): void {
@@ -61,8 +65,8 @@ function replace(path: string, write: (temporary: string) => void): void {
   }
 }
 
-function compile(files: readonly string[]): Buffer {
-  const classes = join(CACHE, `classes-${randomUUID()}`);
+function compile(cache: string, files: readonly string[]): Buffer {
+  const classes = join(cache, `classes-${randomUUID()}`);
   mkdirSync(classes);
   try {
     const options = ['-encoding', 'UTF-8', '--release', RELEASE, '-Xlint:all', '-Werror', '-g:source,lines'];

@@ -1,6 +1,10 @@
 // Owns the release bundles: dist/ from src/, each program in one or two files, runnable in place by dist/bin/.
 //
-//   node build.ts [--only PROGRAM]... [OUTDIR]
+//   node build.ts [--only PROGRAM]... [--with-node] [OUTDIR]
+//
+// dist/ can be moved anywhere: the one package that cannot be bundled is in its node_modules/. Node itself (150 MB) is not:
+// in a checkout the starters take the pinned one of ../node_modules, and install.sh copies it to bin/node. With --with-node
+// it is there at once, for a directory that is to be carried to a host without npm.
 
 import {
   chmodSync,
@@ -12,7 +16,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild';
@@ -35,7 +39,7 @@ type Program = {
 
 /**
  * Bundles of CommonJS packages call require; an ES module has none of its own. koffi is native and finds its library beside
- * its own files, so it stays where npm put it.
+ * its own files, so it comes along as a package.
  */
 const DAEMON: BuildOptions = {
   format: 'esm',
@@ -48,7 +52,7 @@ const DAEMON: BuildOptions = {
 
 /**
  * ibctl is CommonJS, because importing Node's own modules into an ES module costs it a third of its start-up time, and split
- * by hand: zod and yaml are needed by `config` only, commander by help and odd command lines only. What the parts share by
+ * by hand: zod and yaml are needed by verbs that read the configuration, execa by `doctor`, commander by help and odd command lines. What the parts share by
  * identity, the error class, they take from the main file, which is loaded already.
  */
 const SHARED = 'src/protocol/errors.ts';
@@ -58,6 +62,8 @@ const IBCTL: BuildOptions = {
   plugins: [
     separate({
       'src/cli/verbs/config.ts': './ibctl-config.cjs',
+      'src/cli/verbs/credentials.ts': './ibctl-credentials.cjs',
+      'src/cli/verbs/doctor.ts': './ibctl-doctor.cjs',
       'src/cli/program.ts': './ibctl-program.cjs',
     }),
   ],
@@ -69,7 +75,12 @@ export const PROGRAMS: readonly Program[] = [
     entry: 'src/cli/main.ts',
     starts: 'ibctl.cjs',
     exports: SHARED,
-    parts: { 'ibctl-config.cjs': 'src/cli/verbs/config.ts', 'ibctl-program.cjs': 'src/cli/program.ts' },
+    parts: {
+      'ibctl-config.cjs': 'src/cli/verbs/config.ts',
+      'ibctl-credentials.cjs': 'src/cli/verbs/credentials.ts',
+      'ibctl-doctor.cjs': 'src/cli/verbs/doctor.ts',
+      'ibctl-program.cjs': 'src/cli/program.ts',
+    },
     options: IBCTL,
     partOptions: { ...IBCTL, plugins: [separate({ [SHARED]: './ibctl.cjs' })] },
   },
@@ -90,11 +101,33 @@ const TOO_SLOW_FOR_STATUS = [
   'systeminformation',
 ];
 
+/** Of koffi, what is loaded at run time on this platform; the rest of its 4 MB are sources and other platforms' libraries. */
+const KOFFI_FILES = [
+  'koffi/package.json',
+  'koffi/LICENSE.txt',
+  'koffi/index.cjs',
+  'koffi/src/koffi/index.cjs',
+  'koffi/src/koffi/src/static.cjs',
+  `@koromix/koffi-linux-${process.arch}/package.json`,
+  `@koromix/koffi-linux-${process.arch}/index.js`,
+  `@koromix/koffi-linux-${process.arch}/linux_${process.arch}/koffi.node`,
+];
+
+/** Holds the product's version; what installs a release reads it. */
+const VERSION_FILE = 'VERSION';
+
 /** Also the mark by which a directory is known as made by this build. */
 const LICENCES_FILE = 'THIRD-PARTY-LICENSES.txt';
 
-/** Builds the named programs into a directory, which is emptied first. Throws with a message for people. */
-export async function buildRelease(outdir: string, names: readonly string[]): Promise<void> {
+/**
+ * Builds the named programs into a directory, which is emptied first; `withNode`: with a copy of the Node that runs this.
+ * Throws with a message for people.
+ */
+export async function buildRelease(
+  outdir: string,
+  names: readonly string[],
+  { withNode = false }: { readonly withNode?: boolean } = {},
+): Promise<void> {
   const programs = PROGRAMS.filter(({ name }) => names.includes(name));
   // First, so that a missing JDK leaves an earlier build as it was.
   const bridgeJar = names.includes('ib-session') ? buildBridgeJar() : null;
@@ -109,8 +142,11 @@ export async function buildRelease(outdir: string, names: readonly string[]): Pr
   writeFileSync(join(outdir, 'package.json'), '{"type":"module"}\n');
   const packages = new Set<string>();
   const daemons = programs.filter(({ options }) => options === DAEMON);
-  if (daemons.length > 0)
+  if (daemons.length > 0) {
     for (const each of packagesIn(await bundleTogether(daemons, outdir))) packages.add(each);
+    copyKoffi(outdir);
+  }
+  if (withNode) copyNode(outdir);
   for (const program of programs) {
     const { name, starts } = program;
     writeStarter(outdir, name, starts);
@@ -129,6 +165,23 @@ export async function buildRelease(outdir: string, names: readonly string[]): Pr
   }
   if (bridgeJar !== null) copyFileSync(bridgeJar, join(outdir, 'ib-bridge.jar'));
   writeFileSync(join(outdir, LICENCES_FILE), licences([...packages].sort()));
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  // Last: a directory without it is half a release.
+  writeFileSync(join(outdir, VERSION_FILE), `${version}\n`);
+}
+
+function copyKoffi(outdir: string): void {
+  for (const file of KOFFI_FILES) {
+    const copy = join(outdir, 'node_modules', file);
+    mkdirSync(dirname(copy), { recursive: true });
+    copyFileSync(join(ROOT, 'node_modules', file), copy);
+  }
+}
+
+function copyNode(outdir: string): void {
+  const copy = join(outdir, 'bin/node');
+  copyFileSync(process.execPath, copy);
+  chmodSync(copy, 0o755);
 }
 
 /** What these programs have in common, and what they load only when it is needed, goes into chunks/. */
@@ -208,18 +261,18 @@ function refuseSlowPackages(used: ReadonlySet<string>): void {
 }
 
 /**
- * Starts a bundle with the Node that is pinned in package-lock.json, from the tree that dist/ stands in. On SIGUSR1 Node would open a
- * debugger's port, where any local user can run code as us.
+ * Starts a bundle with the Node that is pinned in package-lock.json: the one beside it where it is installed, else that of the tree
+ * that dist/ stands in. On SIGUSR1 Node would open a debugger's port, where any local user can run code as us.
  */
 function starterScript(name: string, starts: string): string {
   return `#!/bin/sh
 self=$0
 [ -L "$self" ] && self=$(readlink -f "$self")
 dist=\${self%/*}/..
-for node in "$dist"/../node_modules/node-linux-*/bin/node; do
+for node in "$dist/bin/node" "$dist"/../node_modules/node-linux-*/bin/node; do
   [ -x "$node" ] && exec "$node" --disable-sigusr1 "$dist/${starts}" "$@"
 done
-echo "${name}: there is no Node in $dist/../node_modules: run npm ci there" >&2
+echo "${name}: there is no Node in $dist/bin, nor in $dist/../node_modules: install it again, or run npm ci" >&2
 exit 1
 `;
 }
@@ -238,7 +291,7 @@ function licences(packages: readonly string[]): string {
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
-    options: { only: { type: 'string', multiple: true } },
+    options: { only: { type: 'string', multiple: true }, 'with-node': { type: 'boolean', default: false } },
     allowPositionals: true,
   });
   const known = PROGRAMS.map(({ name }) => name);
@@ -247,7 +300,7 @@ async function main(): Promise<void> {
   if (unknown.length > 0)
     throw new Error(`--only: expected one of ${known.join(', ')}, got ${unknown.join(', ')}`);
   const outdir = resolve(positionals[0] ?? join(ROOT, 'dist'));
-  await buildRelease(outdir, names);
+  await buildRelease(outdir, names, { withNode: values['with-node'] });
   console.log(`built ${names.join(', ')} in ${relative(process.cwd(), outdir) || '.'}`);
 }
 

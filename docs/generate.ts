@@ -1,4 +1,4 @@
-// Owns the generated part of docs/ and etc/: writes every text that a table in the code can produce, or says which is out of date.
+// Owns the generated part of docs/, etc/ and systemd/: writes every text that a table in the code can produce, or says which is out of date.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -7,6 +7,7 @@ import { configurationReference, exampleConfig } from '../src/config/reference.t
 import { protocolReference } from '../src/control/reference.ts';
 import { dialogsReference } from './dialogs-reference.ts';
 import { eventsReference } from './events-reference.ts';
+import { journalCatalog } from './journal-catalog.ts';
 import { statesReference } from './states-reference.ts';
 
 /** File → its text, all of it generated. */
@@ -18,6 +19,7 @@ export const GENERATED: Readonly<Record<string, () => string>> = {
   'docs/protocol.md': protocolReference,
   'docs/states.md': statesReference,
   'etc/ib-agent.yaml': exampleConfig,
+  'systemd/ib-agent.catalog': journalCatalog,
 };
 
 if (import.meta.main) {

@@ -10,7 +10,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   events: ['protocol'],
   domain: ['protocol', 'events'],
-  config: ['protocol'],
+  config: ['protocol', 'events'],
   host: ['events', 'protocol'],
   gateway: ['host', 'config', 'protocol'],
   display: ['host', 'config', 'protocol'],
@@ -18,6 +18,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   launch: ['config', 'gateway', 'display', 'host', 'protocol'],
   supervisor: ['protocol', 'events', 'domain', 'config', 'host', 'gateway', 'display', 'bridge'],
   control: ['protocol', 'host'],
+  notify: ['protocol', 'events', 'domain', 'config', 'host'],
   agent: [
     'protocol',
     'events',
@@ -29,8 +30,9 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
     'bridge',
     'supervisor',
     'control',
+    'notify',
   ],
-  cli: ['protocol', 'control', 'config', 'host'],
+  cli: ['protocol', 'control', 'config', 'gateway', 'host'],
 };
 
 /** Module or name → the only files that may have it. */
@@ -46,7 +48,7 @@ const ONLY_IN: readonly { readonly what: RegExp; readonly name: string; readonly
     name: 'node:net',
     what: /from 'node:net'/,
     files:
-      /^src\/(control\/|launch\/|gateway\/tws-api\.ts|gateway\/ibc-command\.ts|bridge\/client\.ts|display\/x-server\.ts|host\/peercred\.ts)/,
+      /^src\/(control\/|launch\/|gateway\/tws-api\.ts|gateway\/ibc-command\.ts|bridge\/client\.ts|display\/x-server\.ts|host\/(peercred|reach)\.ts)/,
   },
   { name: 'systeminformation', what: /'systeminformation'/, files: /^src\/host\/host-figures\.ts$/ },
   {
@@ -114,6 +116,15 @@ test('of the control socket, ibctl imports the client only', () => {
   const wrong = SOURCES.filter((file) => file.startsWith('src/cli/')).flatMap((file) =>
     importsOf(readFileSync(file, 'utf8'))
       .filter((target) => target.includes('/control/') && !/\/control\/(client|reference)\.ts$/.test(target))
+      .map((target) => `${file}: ${target}`),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test('of the gateway, ibctl imports where it is installed only', () => {
+  const wrong = SOURCES.filter((file) => file.startsWith('src/cli/')).flatMap((file) =>
+    importsOf(readFileSync(file, 'utf8'))
+      .filter((target) => /\/gateway\/(?!install-layout\.ts$|launch-error\.ts$)/.test(target))
       .map((target) => `${file}: ${target}`),
   );
   assert.deepEqual(wrong, []);

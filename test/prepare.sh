@@ -23,6 +23,10 @@ else
   note default-jdk
 fi
 command -v setpriv >/dev/null 2>&1 || note util-linux
+# What the units and the installer are checked with.
+command -v systemd-analyze >/dev/null 2>&1 || note systemd
+command -v shellcheck >/dev/null 2>&1 || note shellcheck
+PATH="$PATH:/usr/sbin" command -v nft >/dev/null 2>&1 || note nftables
 if command -v fc-list >/dev/null 2>&1 && [ -n "$(fc-list 2>/dev/null | head -n 1)" ]; then :; else
   note fontconfig
   note fonts-dejavu-core

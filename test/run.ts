@@ -17,7 +17,7 @@ const TIERS = {
   unit: () => [
     testCommand(
       globSync('test/**/*.test.ts', {
-        exclude: (path) => /(^|\/)(bridge|integration|standin|real)(\/|$)/.test(path),
+        exclude: (path) => /(^|\/)(bridge|integration|standin|system|real)(\/|$)/.test(path),
       }),
       2,
     ),
@@ -25,12 +25,14 @@ const TIERS = {
   build: () => [[process.execPath, 'build.ts']],
   // One file at a time: each of these starts JVMs, and two cores are little for that.
   integration: () => [testCommand(globSync(INTEGRATION), 1)],
+  // Needs root and namespaces; where it cannot run it fails and says why, rather than pass unseen.
+  system: () => [['sh', 'test/system/prepare.sh'], testCommand(globSync('test/system/**/*.test.ts'), 1)],
   real: () => [testCommand(globSync('test/real/**/*.test.ts'), 1)],
 } as const;
 
 type Tier = keyof typeof TIERS;
 
-const DEFAULT: readonly Tier[] = ['check', 'unit', 'build', 'integration'];
+const DEFAULT: readonly Tier[] = ['check', 'unit', 'build', 'integration', 'system'];
 
 function testCommand(files: readonly string[], concurrency: number): string[] {
   if (files.length === 0) throw new Error('no test file was found: run this from the root of the checkout');
@@ -54,6 +56,7 @@ if (unknown !== undefined) {
   process.exit(2);
 }
 for (const tier of asked.length === 0 ? DEFAULT : asked.filter(isTier)) {
+  const started = performance.now();
   for (const [file, ...args] of TIERS[tier]()) {
     process.stdout.write(`\n== ${tier}\n`);
     const { status, error } = spawnSync(file ?? '', args, { stdio: 'inherit' });
@@ -63,4 +66,5 @@ for (const tier of asked.length === 0 ? DEFAULT : asked.filter(isTier)) {
       process.exit(1);
     }
   }
+  process.stdout.write(`== ${tier} took ${Math.round((performance.now() - started) / 1000)} s\n`);
 }

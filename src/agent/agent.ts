@@ -1,7 +1,9 @@
 // Owns the daemon's parts and how they are joined: sessions, ledger, events, control socket.
 
 import { chmodSync, chownSync, statSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { BridgeClient } from '../bridge/client.ts';
+import { notifySecretReader } from '../config/notify-secrets.ts';
 import { agentPaths, sessionPaths } from '../config/paths.ts';
 import type { Config, SessionConfig } from '../config/types.ts';
 import { NodeIpcTransport } from '../control/node-ipc-transport.ts';
@@ -12,6 +14,7 @@ import { type Clock, isoTime } from '../host/clock.ts';
 import { CachedGroupDatabase, NssGroupDatabase } from '../host/groups.ts';
 import { SystemHostMetrics } from '../host/host-figures.ts';
 import { makeOwnDirectory } from '../host/own-directory.ts';
+import { Notifier } from '../notify/notifier.ts';
 import { AgentError, type ErrorCode } from '../protocol/errors.ts';
 import type { EventRecord, LogLine } from '../protocol/methods.ts';
 import { AGENT_VERSION } from '../protocol/version.ts';
@@ -30,6 +33,8 @@ const EVENTS_KEPT = 2_000;
 const LINES_KEPT = 2_000;
 /** Of all lines of a session: a stack trace of 2,000 lines has a tenth of it, lines of the greatest length would have a hundred times as much. */
 const LINE_CHARACTERS_KEPT = 1024 * 1024;
+/** How long the end of the agent waits for notifications that are being sent. */
+const LAST_NOTIFICATIONS_MS = 2_000;
 
 export type AgentParts = {
   readonly config: Config;
@@ -37,6 +42,8 @@ export type AgentParts = {
   readonly log: AgentLog;
   readonly uid: number;
   readonly supervision: Supervision;
+  /** Value of `$CREDENTIALS_DIRECTORY`: the agent's own credentials, which are secrets of notifications. */
+  readonly credentialsDirectory: string | undefined;
 };
 
 export type Agent = {
@@ -75,9 +82,26 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     log.event(event);
     seq += 1;
     events.push({ ...event, seq, at: isoTime(event.at) });
+    notifier.offer(event);
   };
   const say = (draft: EventDraft, session: string | null = null) =>
     publish(completeEvent(draft, { at: clock.now(), session, state: null, previousState: null }));
+
+  const notifier = new Notifier({
+    targets: config.notify.targets,
+    read: notifySecretReader({
+      credentialsDirectory: parts.credentialsDirectory,
+      secretsDir: config.notify.secretsDir,
+      uid: parts.uid,
+    }),
+    clock,
+    random: Math.random,
+    host: hostname(),
+    sampleSession: config.sessions[0]?.name ?? null,
+    warn: (fields, message) => log.warn(fields, message),
+    say,
+  });
+  notifier.checkSecrets();
 
   const ledger = new LedgerStore(paths.ledger, clock);
   const desired = new DesiredStore(paths.desired, supervision.boot, (detail) =>
@@ -124,6 +148,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
       events,
       ledger,
       host,
+      notifier,
       startedAt,
       supervisor: supervision.kind,
     }),
@@ -159,6 +184,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   const shutDown = async (signal: string) => {
     say({ event: 'agent-stopping', fields: { IB_SIGNAL: signal } });
     await Promise.all([...loops.values()].map((loop) => loop.shutDown()));
+    await notifier.stop(LAST_NOTIFICATIONS_MS);
     host.stop();
     supervision.close();
     await server.close();

@@ -1,4 +1,4 @@
-// Owns the agent's own output: every event and log line as one JSON record on stdout, with the fields the journal would have.
+// Owns the agent's own output: every event and log line as one JSON record, with the fields of the journal, and no secret in it.
 
 import { type DestinationStream, pino } from 'pino';
 import { type AgentEvent, journalFields } from '../events/catalogue.ts';

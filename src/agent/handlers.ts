@@ -7,6 +7,7 @@ import type { SessionState } from '../domain/session-state.ts';
 import type { Ring } from '../events/ring.ts';
 import { type Clock, isoTime } from '../host/clock.ts';
 import { type ProcessFigures, readCgroupFigures, readProcessFigures } from '../host/process-figures.ts';
+import type { Notifier } from '../notify/notifier.ts';
 import { AgentError } from '../protocol/errors.ts';
 import { maskAccounts } from '../protocol/mask.ts';
 import type { AgentStatus, EventRecord, LogLine, Outcome, Progress } from '../protocol/methods.ts';
@@ -36,6 +37,7 @@ export type HandlerParts = {
   readonly events: Ring<EventRecord>;
   readonly ledger: LedgerStore;
   readonly host: HostSampler;
+  readonly notifier: Pick<Notifier, 'list' | 'test'>;
   readonly startedAt: number;
   readonly supervisor: AgentStatus['supervisor'];
 };
@@ -210,6 +212,10 @@ export function makeHandlers(parts: HandlerParts): Handlers {
       }
       return { session: loop.config.name, width, height, bytes: png.length };
     },
+    'notify-list': async () => ({ targets: [...parts.notifier.list()] }),
+    'notify-test': async ({ target, event }, call) => ({
+      results: [...(await parts.notifier.test({ target, event, signal: call.signal }))],
+    }),
   };
 }
 

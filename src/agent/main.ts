@@ -8,12 +8,15 @@ import { DEFAULT_CONFIG_FILE } from '../config/paths.ts';
 import type { Config } from '../config/types.ts';
 import { SystemClock } from '../host/clock.ts';
 import { LibsystemdJournal } from '../host/journal-reader.ts';
+import { openNotifier } from '../host/notify.ts';
 import { SystemctlServiceManager } from '../host/service-manager.ts';
 import { AgentError } from '../protocol/errors.ts';
 import { AGENT_VERSION } from '../protocol/version.ts';
 import { startAgent } from './agent.ts';
 import { describeLostRecords, makeAgentLog } from './event-log.ts';
+import { LOG_MODES, type LogMode, openLogOutput } from './log-output.ts';
 import { RecordOutput } from './record-output.ts';
+import { noticeService } from './service-notice.ts';
 import {
   SUPERVISORS,
   type Supervision,
@@ -23,14 +26,15 @@ import {
   superviseUnits,
 } from './supervision.ts';
 
-const USAGE = `Usage: ib-agent [--config FILE] [--supervisor process|systemd]
+const USAGE = `Usage: ib-agent [--config FILE] [--supervisor process|systemd] [--log auto|journal|stdout]
 
 Keeps the sessions of the configuration logged in and serves ibctl. Runs in the foreground; stop it with
-SIGTERM. One JSON record a line on stdout is its log.
+SIGTERM. Its log goes to the journal, or to stdout, one JSON record a line.
 
   --config FILE      configuration (default ${DEFAULT_CONFIG_FILE})
   --supervisor KIND  process (default): sessions are children of the agent, and are closed tidily when it
                      stops; systemd: they are units, which go on without it (as in ib-agent.service)
+  --log WHERE        journal, stdout, or auto: the journal where output goes there anyway (default auto)
   --version          print the version
   --help             print this text
 
@@ -72,11 +76,17 @@ async function main(): Promise<number | null> {
     return CONFIG_STATUS;
   }
   const clock = new SystemClock();
-  const output = new RecordOutput(1, {
-    clock,
-    describeLoss: (count) => describeLostRecords(count, clock.now()),
+  const output = openLogOutput({
+    mode: args.log,
+    stdout: new RecordOutput(1, {
+      clock,
+      describeLoss: (count) => describeLostRecords(count, clock.now()),
+    }),
+    journalStream: process.env['JOURNAL_STREAM'],
+    path: process.env['PATH'],
   });
   const log = makeAgentLog(config.agent.logLevel, output);
+  if (output.fallback !== null) log.warn({}, output.fallback);
   const exit = (status: number) => {
     output.finish(LAST_RECORDS_MS);
     process.exit(status);
@@ -96,12 +106,25 @@ async function main(): Promise<number | null> {
     }),
   );
   const starting = supervise(args.supervisor, { config, clock, log, environment }).then((supervision) =>
-    startAgent({ config, clock, log, uid: process.getuid?.() ?? 0, supervision }),
+    startAgent({
+      config,
+      clock,
+      log,
+      uid: process.getuid?.() ?? 0,
+      supervision,
+      credentialsDirectory: process.env['CREDENTIALS_DIRECTORY'],
+    }),
   );
+  const { NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID } = process.env;
+  const notifier = openNotifier({ NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID }, process.pid);
+  if (notifier.problem !== null)
+    log.warn({ problem: notifier.problem }, 'systemd cannot be told that the agent is up');
+  let endNotices = () => notifier.stopping();
   const stop = async (signal: string) => {
     // Of a start that failed main tells.
     const agent = await starting.catch(() => null);
     if (agent === null) return;
+    endNotices();
     try {
       await agent.stop(signal);
       exit(0);
@@ -114,7 +137,7 @@ async function main(): Promise<number | null> {
   // SIGHUP: the terminal is closed. Without a handler that would end the agent at once, and every session untidily.
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void stop(signal));
   try {
-    await starting;
+    endNotices = noticeService(await starting, notifier, clock);
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
     printError(error);
@@ -132,12 +155,13 @@ async function supervise(kind: SupervisorKind, parts: SupervisionParts): Promise
       });
 }
 
-function readArguments(): { config: string; supervisor: SupervisorKind } | number {
+function readArguments(): { config: string; supervisor: SupervisorKind; log: LogMode } | number {
   try {
     const { values } = parseArgs({
       options: {
         config: { type: 'string', default: DEFAULT_CONFIG_FILE },
         supervisor: { type: 'string', default: 'process' },
+        log: { type: 'string', default: 'auto' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean' },
       },
@@ -151,13 +175,18 @@ function readArguments(): { config: string; supervisor: SupervisorKind } | numbe
       return 0;
     }
     const supervisor = SUPERVISORS.find((kind) => kind === values.supervisor);
-    if (supervisor === undefined)
-      throw new Error(`--supervisor: expected process or systemd, got ${values.supervisor}`);
-    return { config: values.config, supervisor };
+    if (supervisor === undefined) throw wrongChoice('--supervisor', SUPERVISORS, values.supervisor);
+    const log = LOG_MODES.find((mode) => mode === values.log);
+    if (log === undefined) throw wrongChoice('--log', LOG_MODES, values.log);
+    return { config: values.config, supervisor, log };
   } catch (error) {
     process.stderr.write(`ib-agent: ${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
     return 2;
   }
+}
+
+function wrongChoice(option: string, choices: readonly string[], got: string): Error {
+  return new Error(`${option}: expected one of ${choices.join(', ')}, got ${JSON.stringify(got)}`);
 }
 
 function printError(error: AgentError): void {

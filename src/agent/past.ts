@@ -1,6 +1,6 @@
 // Owns the look back into the journal when the agent starts: events and lines that an earlier run of it told.
 
-import { CATALOGUE, type EventName } from '../events/catalogue.ts';
+import { CATALOGUE, isEventName } from '../events/catalogue.ts';
 import { isoTime } from '../host/clock.ts';
 import type { Journal, JournalEntry } from '../host/journal-reader.ts';
 import type { EventRecord, LogLine } from '../protocol/methods.ts';
@@ -86,8 +86,4 @@ function readEvent({ at, fields }: JournalEntry): Omit<EventRecord, 'seq'> | nul
     hint: fields['IB_HINT'] ?? null,
     fields: Object.fromEntries(row.fields.map((name) => [name, fields[name] ?? ''])),
   };
-}
-
-function isEventName(name: string): name is EventName {
-  return Object.hasOwn(CATALOGUE, name);
 }

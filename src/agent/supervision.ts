@@ -1,13 +1,12 @@
 // Owns the choice of who runs the sessions' processes, systemd or the agent itself, and all that follows from it.
 
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { agentPaths, sessionPaths } from '../config/paths.ts';
 import type { Config, SessionConfig } from '../config/types.ts';
 import type { Clock } from '../host/clock.ts';
 import { findUser } from '../host/groups.ts';
 import type { Journal } from '../host/journal-reader.ts';
-import type { ServiceManager } from '../host/service-manager.ts';
+import { kernelBootId, type ServiceManager } from '../host/service-manager.ts';
 import { AgentError } from '../protocol/errors.ts';
 import { ProcessHost } from '../supervisor/process-host.ts';
 import type { HostListener, SessionHost } from '../supervisor/session-host.ts';
@@ -57,7 +56,7 @@ export function superviseChildren(parts: SupervisionParts): Supervision {
   const { config, clock, environment } = parts;
   return {
     kind: 'process',
-    boot: readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim(),
+    boot: kernelBootId(),
     socketMode: 0o600,
     gatewayUid: undefined,
     launchOrderGid: undefined,
@@ -93,13 +92,12 @@ export async function superviseUnits(
 ): Promise<Supervision> {
   const { config, clock, log } = parts;
   const { services, journal } = edges;
-  const boot = await services.bootIdentity();
+  const [boot, user] = await Promise.all([services.bootIdentity(), findUser(GATEWAY_USER)]);
   if (boot === null) {
     throw new AgentError('supervisor-unavailable', 'systemd does not answer', {
       hint: 'this form of the agent is for hosts booted by systemd; elsewhere start it with --supervisor=process',
     });
   }
-  const user = await findUser(GATEWAY_USER);
   if (user === null) {
     throw new AgentError('supervisor-unavailable', `there is no user ${GATEWAY_USER}`, {
       hint: 'make it: sudo systemd-sysusers ib-agent.conf; or install ib-agent again: sudo ./install.sh',

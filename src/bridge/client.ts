@@ -432,8 +432,9 @@ class Connection {
       return;
     }
     this.#agree(this.#greeting).catch((error: unknown) => {
-      // Closed meanwhile: then there is nothing left to say.
-      this.#end(error instanceof BridgeError && error.code === 'version-mismatch' ? 'version' : 'garbage');
+      // When it was closed meanwhile there is nothing left to say.
+      const code = error instanceof BridgeError ? error.code : 'garbage';
+      this.#end(code === 'version-mismatch' ? 'version' : code === 'no-answer' ? 'mute' : 'garbage');
     });
   }
 

@@ -5,6 +5,8 @@ import { GLOBAL_OPTIONS, GRAMMAR, isGroup, type OptionSpec, type VerbSpec } from
 
 /** The hidden verb by which a script asks for the names of sessions, one a line; silent when the agent is away. */
 const SESSIONS_COMMAND = 'ibctl __complete sessions 2>/dev/null';
+/** The same for targets of notifications. */
+const TARGETS_COMMAND = 'ibctl __complete targets 2>/dev/null';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
@@ -117,6 +119,7 @@ function bashArgument(verb: VerbSpec): string {
   const value = verb.arguments[0]?.value;
   if (value === undefined || value === 'text') return 'arguments=';
   if (value === 'session') return `[[ $cur == -* ]] || arguments=$(${SESSIONS_COMMAND})`;
+  if (value === 'target') return `[[ $cur == -* ]] || arguments=$(${TARGETS_COMMAND})`;
   if (value === 'path')
     return 'compopt -o filenames 2>/dev/null; [[ $cur == -* ]] || COMPREPLY=($(compgen -f -- "$cur"))';
   return `arguments='${value.join(' ')}'`;
@@ -132,6 +135,11 @@ function zshScript(): string {
     '  local -a names',
     `  names=(\${(f)"$(${SESSIONS_COMMAND})"})`,
     '  _describe -t sessions session names',
+    '}',
+    '_ibctl_targets() {',
+    '  local -a names',
+    `  names=(\${(f)"$(${TARGETS_COMMAND})"})`,
+    '  _describe -t targets target names',
     '}',
     '_ibctl() {',
     '  local curcontext=$curcontext state line',
@@ -188,6 +196,7 @@ function zshCase(verb: VerbSpec, indent: string): string[] {
 function zshArgument({ name, value, required }: VerbSpec['arguments'][number], place: number): string {
   const colon = `${place}${required ? ':' : '::'}`;
   if (value === 'session') return zshQuote(`${colon}session:_ibctl_sessions`);
+  if (value === 'target') return zshQuote(`${colon}target:_ibctl_targets`);
   if (value === 'path') return zshQuote(`${colon}file:_files`);
   if (value === 'text') return zshQuote(`${colon}${name}: `);
   return zshQuote(`${colon}shell:(${value.join(' ')})`);
@@ -260,6 +269,7 @@ function fishArgument({ value }: VerbSpec['arguments'][number], condition: strin
   if (value === 'text') return [];
   const when = `complete -c ibctl -n ${fishQuote(condition)}`;
   if (value === 'session') return [`${when} -a ${fishQuote(`(${SESSIONS_COMMAND})`)} -d session`];
+  if (value === 'target') return [`${when} -a ${fishQuote(`(${TARGETS_COMMAND})`)} -d target`];
   if (value === 'path') return [`${when} -F`];
   return [`${when} -a ${fishQuote(value.join(' '))}`];
 }

@@ -13,12 +13,22 @@ export type TextSink = {
   readonly columns: number | null;
 };
 
+/** Standard input. Nothing of it is touched before the first call. */
+export type ByteSource = {
+  readonly isTty: boolean;
+  /** Raw: the terminal echoes nothing and Ctrl-C is a character. Does nothing when it is no terminal. */
+  setRaw(raw: boolean): void;
+  /** The next bytes as they come; null at the end. */
+  read(): Promise<Uint8Array | null>;
+};
+
 export type CliContext = {
   /** Arguments after the program's name. */
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdout: TextSink;
   readonly stderr: TextSink;
+  readonly stdin: ByteSource;
   readonly clock: Clock;
   /** Absolute path of the working directory. */
   readonly cwd: string;

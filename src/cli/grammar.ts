@@ -30,7 +30,7 @@ export type ArgumentSpec = {
   readonly name: string;
   readonly required: boolean;
   readonly description: string;
-  readonly value: 'session' | 'path' | 'text' | readonly string[];
+  readonly value: 'session' | 'target' | 'path' | 'text' | readonly string[];
 };
 
 export type Example = { readonly command: string; readonly does: string };
@@ -409,6 +409,154 @@ export const GRAMMAR: readonly HelpGroup[] = [
             examples: [
               { command: 'ibctl config schema > ib-agent.schema.json', does: 'give it to an editor' },
             ],
+          },
+        ],
+      },
+      {
+        name: 'notify',
+        summary: 'the targets that are told when something happens: see and test them',
+        arguments: [],
+        options: [],
+        examples: [],
+        verbs: [
+          {
+            name: 'list',
+            summary: 'show the targets of notifications, their secrets, and what was sent last',
+            arguments: [],
+            options: [],
+            examples: [{ command: 'ibctl notify list', does: 'who is told of what, and whether that works' }],
+          },
+          {
+            name: 'test',
+            summary: 'send a sample to the targets of notifications now, and say what became of it',
+            details: [
+              'It is sent once, whatever events, sessions and debounce say, and is marked as a test. In JSON for programs `test` is true.',
+            ],
+            arguments: [
+              { name: 'TARGET', required: false, description: 'target; all when left out', value: 'target' },
+            ],
+            options: [
+              {
+                long: '--event',
+                description: 'which event the sample is of; docs/events.md lists them',
+                value: { kind: 'text', placeholder: 'NAME', default: 'second-factor-pending' },
+              },
+            ],
+            examples: [
+              { command: 'ibctl notify test', does: 'does every target work?' },
+              {
+                command: 'ibctl notify test phone --event session-halted',
+                does: 'how a halt looks on the phone',
+              },
+            ],
+            exits: { [EXIT.ok]: 'sent to every target', [EXIT.failed]: 'not sent to one of them or more' },
+          },
+        ],
+      },
+      {
+        name: 'doctor',
+        summary: 'look for everything that keeps a session from coming up, and say what to do',
+        details: [
+          'Looks at systemd, users, units, the agent, the configuration, and for each session at credentials, gateway, Java, port and settings. Some of it only root can see.',
+          "It changes nothing and reads no secret. Of the network it opens and closes connections to IBKR's servers, unless --offline. It ends within about 15 seconds.",
+          'With --json: an array of {id, subject, group, result, evidence, remedy, command}; result is ok, warning, failed or skipped.',
+        ],
+        arguments: [ONE_OR_ALL],
+        options: [{ long: '--offline', description: 'leave out the checks that use the network' }],
+        examples: [
+          { command: 'sudo ibctl doctor', does: 'everything' },
+          { command: 'ibctl doctor --offline live', does: 'one session, without the network' },
+          {
+            command: 'ibctl doctor --json | jq \'.[] | select(.result == "failed")\'',
+            does: 'for programs',
+          },
+        ],
+        exits: { [EXIT.ok]: 'nothing failed; there may be warnings', [EXIT.failed]: 'something failed' },
+      },
+      {
+        name: 'credentials',
+        summary:
+          'set, list and remove the credentials that systemd hands to the gateways; for root, needs no agent',
+        arguments: [],
+        options: [],
+        examples: [],
+        verbs: [
+          {
+            name: 'set',
+            summary: 'ask for user name and password of a session and seal them',
+            details: [
+              'Only this machine can open what is sealed: with its own key and, where there is one, its TPM. It lies in /etc/credstore.encrypted and is given to the unit of that session alone. The next login takes it; no unit is edited or restarted.',
+              'On a terminal it asks, and shows nothing of a password or seed; Ctrl-C changes nothing. Both are sealed, or neither.',
+            ],
+            arguments: [SESSION],
+            options: [
+              {
+                long: '--stdin',
+                description: 'do not ask: read user name and password from stdin, on a line each',
+              },
+              {
+                long: '--only',
+                description:
+                  'set this one alone; seed is the TOTP seed that ib-code makes one-time codes from, as base32 or otpauth:// address',
+                value: {
+                  kind: 'text',
+                  placeholder: 'WHICH',
+                  choices: ['username', 'password', 'seed', 'totp-seed'],
+                },
+              },
+              {
+                long: '--key',
+                description: 'what to seal with; auto takes the TPM where there is one',
+                value: {
+                  kind: 'text',
+                  placeholder: 'KEY',
+                  choices: ['auto', 'host', 'host+tpm2'],
+                  default: 'auto',
+                },
+              },
+              {
+                long: '--pcrs',
+                description:
+                  'bind to these registers of the TPM too, such as 7; after a change of firmware or boot loader the gateway cannot log in until they are set again',
+                value: { kind: 'text', placeholder: 'N+N' },
+              },
+              { long: '--force', description: 'also for a session that is not configured (yet)' },
+            ],
+            examples: [
+              { command: 'sudo ibctl credentials set live', does: 'ask, and seal' },
+              { command: 'sudo ibctl credentials set --only seed live', does: 'the seed of one-time codes' },
+              {
+                command: 'printf \'%s\\n\' "$user" "$password" | sudo ibctl credentials set --stdin live',
+                does: 'for scripts',
+              },
+            ],
+          },
+          {
+            name: 'list',
+            summary:
+              'which credentials are set, since when, and whether they can be opened; never their values',
+            arguments: [],
+            options: [],
+            examples: [{ command: 'sudo ibctl credentials list', does: 'also those of no session' }],
+          },
+          {
+            name: 'remove',
+            summary: 'remove the credentials of a session',
+            arguments: [
+              { name: 'NAME', required: true, description: 'session, configured or not', value: 'session' },
+            ],
+            options: [
+              {
+                long: '--only',
+                description: 'remove this one alone',
+                value: {
+                  kind: 'text',
+                  placeholder: 'WHICH',
+                  choices: ['username', 'password', 'seed', 'totp-seed'],
+                },
+              },
+            ],
+            examples: [{ command: 'sudo ibctl credentials remove old', does: 'all three' }],
           },
         ],
       },

@@ -5,6 +5,7 @@ import { isatty } from 'node:tty';
 import { SystemClock } from '../host/clock.ts';
 import type { CliContext, TextSink } from './context.ts';
 import { runIbctl } from './run.ts';
+import { sourceOfStdin } from './stdin.ts';
 
 /** Code of a system error such as `EPIPE`. */
 function errorCode(error: unknown): unknown {
@@ -79,6 +80,7 @@ const context: CliContext = {
   env: process.env,
   stdout: sinkOf(1),
   stderr: sinkOf(2),
+  stdin: sourceOfStdin(),
   clock: new SystemClock(),
   cwd: process.cwd(),
   interruption: interruptionOf(),

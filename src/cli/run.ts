@@ -22,6 +22,12 @@ const VERBS: Readonly<Record<string, () => Promise<Verb>>> = {
   'config check': async () => (await import('./verbs/config.ts')).runConfigCheck,
   'config show': async () => (await import('./verbs/config.ts')).runConfigShow,
   'config schema': async () => (await import('./verbs/config.ts')).runConfigSchema,
+  'credentials set': async () => (await import('./verbs/credentials.ts')).runCredentialsSet,
+  'credentials list': async () => (await import('./verbs/credentials.ts')).runCredentialsList,
+  'credentials remove': async () => (await import('./verbs/credentials.ts')).runCredentialsRemove,
+  doctor: async () => (await import('./verbs/doctor.ts')).runDoctor,
+  'notify list': async () => (await import('./verbs/notify.ts')).runNotifyList,
+  'notify test': async () => (await import('./verbs/notify.ts')).runNotifyTest,
   completion: async () => (await import('./verbs/completion.ts')).runCompletion,
 };
 

@@ -1,12 +1,15 @@
 // Owns the check of a configuration: from YAML text to a Config, or to all problems with their places.
 
-import { normalize } from 'node:path';
+import { dirname, join, normalize } from 'node:path';
+import { findNearest } from '../protocol/nearest.ts';
 import { parseSessionName, SESSION_NAME_RULE } from '../protocol/session-name.ts';
+import { completeTarget } from './complete-notify.ts';
 import { completeSession, resolveSettingsDir } from './complete-session.ts';
 import { describeUnknownKey, guessValue, isShowable, printablePath } from './known-keys.ts';
 import { agentPaths, DEFAULT_ROOTS, type Roots, sessionPaths } from './paths.ts';
 import type { ConfigProblem } from './problems.ts';
-import { configSchema, type Refusal, sessionSchema } from './schema.ts';
+import { configSchema, type ParsedConfig, sessionSchema } from './schema.ts';
+import type { Refusal } from './schema-parts.ts';
 import { fillSections, isMapData, type MapData, mergeSettings, valueAt } from './settings-data.ts';
 import type { Config, SessionConfig } from './types.ts';
 import { type Path, readYaml, type YamlPlace, type YamlSource } from './yaml-source.ts';
@@ -66,22 +69,33 @@ class Checker {
       this.#addIssue({ code: 'invalid_type', path: [], message: 'a map with agent and sessions' }, root);
       return null;
     }
-    const agent = this.#checkRoot(root);
-    const roots = agent ?? DEFAULT_ROOTS;
+    const parsed = this.#checkRoot(root);
+    const roots = parsed?.agent ?? DEFAULT_ROOTS;
     const defaults = isMapData(root['defaults']) ? root['defaults'] : {};
     this.#checkDefaults(defaults);
     const sessions = this.#checkSessions(root['sessions'], defaults, roots, look);
     this.#checkSocketPaths(sessions, roots);
-    return agent === null ? null : { file: this.#file, agent, sessions };
+    this.#checkTargets(root['notify'], root['sessions']);
+    if (parsed === null) return null;
+    const { notifySecrets, ...agent } = parsed.agent;
+    return {
+      file: this.#file,
+      agent,
+      notify: {
+        secretsDir: normalize(notifySecrets ?? join(dirname(this.#file), 'credentials', 'notify')),
+        targets: Object.entries(parsed.notify).map(([name, target]) => completeTarget(name, target)),
+      },
+      sessions,
+    };
   }
 
   /** All but the sessions, which are checked one by one so that one fault does not hide those of the others. */
-  #checkRoot(root: MapData): Config['agent'] | null {
+  #checkRoot(root: MapData): ParsedConfig | null {
     const result = configSchema.safeParse({
       ...root,
       sessions: isMapData(root['sessions']) ? {} : root['sessions'],
     });
-    if (result.success) return result.data.agent;
+    if (result.success) return result.data;
     for (const issue of result.error.issues) this.#addIssue(issue, root);
     return null;
   }
@@ -128,6 +142,26 @@ class Checker {
     this.#checkPorts(claims);
     this.#checkDirectories(claims, roots, look);
     return checked;
+  }
+
+  /** A name of a session that does not exist would be a target that is never told anything. */
+  #checkTargets(targets: unknown, sessions: unknown): void {
+    if (!isMapData(targets) || !isMapData(sessions)) return;
+    const known = Object.keys(sessions);
+    for (const [target, settings] of Object.entries(targets)) {
+      const named = valueAt(settings, ['sessions']);
+      if (!Array.isArray(named)) continue;
+      for (const [index, session] of named.entries()) {
+        if (typeof session !== 'string' || parseSessionName(session) === null || known.includes(session))
+          continue;
+        const nearest = findNearest(session, known);
+        this.#add(
+          ['notify', target, 'sessions', index],
+          `there is no session ${session}`,
+          nearest === null ? {} : { nearest },
+        );
+      }
+    }
   }
 
   /** YAML 1.1 readers take `11:45` for the number 705: whoever writes a time without quotes gets used to a trap. */
@@ -199,9 +233,9 @@ class Checker {
 
   #addIssue(issue: IssueLike, data: unknown): void {
     const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
-    const refusal = (issue.params as Partial<Refusal> | undefined)?.refusal;
+    const { refusal, nearest } = (issue.params as Partial<Refusal> | undefined) ?? {};
     if (refusal !== undefined) {
-      this.#add(path, refusal);
+      this.#add(path, refusal, nearest === undefined ? {} : { nearest });
     } else if (issue.code === 'unrecognized_keys') {
       for (const key of issue.keys ?? []) this.#addUnknownKey(path, key);
     } else if (issue.code === 'invalid_key') {

@@ -50,20 +50,26 @@ const WRITABLE_BY_OTHERS = 0o022;
 export function readCredentials(source: CredentialSource, reader: CredentialReader): Credentials {
   const read = (name: CredentialName): Secret => {
     if (reader.credentialsDirectory !== undefined && reader.credentialsDirectory !== '') {
-      return readHandedOver(reader.credentialsDirectory, name);
+      const hint = `Add to the unit: LoadCredentialEncrypted=${name}:FILE, or LoadCredential=${name}:FILE.`;
+      return readHandedOver(reader.credentialsDirectory, name, hint);
     }
-    if (source.kind === 'directory') return readFromDirectory(source.path, name, reader.uid);
+    if (source.kind === 'directory') {
+      const what = name === 'username' ? 'user name' : 'password';
+      return readFromDirectory(source.path, name, { uid: reader.uid, what });
+    }
     return readFromCommand(source.argv, name, reader.run);
   };
   return { username: read('username'), password: read('password') };
 }
 
-/** systemd made the directory for this unit alone (systemd.exec(5), CREDENTIALS): its modes are its own affair. */
-function readHandedOver(directory: string, name: CredentialName): Secret {
+/**
+ * A secret that systemd hands over, as a file `name` of `$CREDENTIALS_DIRECTORY`. systemd made the directory for this unit alone
+ * (systemd.exec(5), CREDENTIALS): its modes are its own affair. Throws as {@link readCredentials}; `hint` says what to do when
+ * the file is missing.
+ */
+export function readHandedOver(directory: string, name: string, hint: string): Secret {
   const path = join(directory, name);
-  const file = openCredential(path, path, 0, {
-    hint: `Add to the unit: LoadCredentialEncrypted=${name}:FILE, or LoadCredential=${name}:FILE.`,
-  });
+  const file = openCredential(path, path, 0, { hint });
   try {
     if (!fstatSync(file).isFile()) throw notAFile(path);
     return toSecret(readBytes(file, path), path);
@@ -72,7 +78,15 @@ function readHandedOver(directory: string, name: CredentialName): Secret {
   }
 }
 
-function readFromDirectory(directory: string, name: CredentialName, uid: number): Secret {
+/**
+ * A secret that is a file `name` in a directory of secrets; both must be safe from other users than `uid` and root. Throws as
+ * {@link readCredentials}. `what` is how the hint calls what belongs into the file.
+ */
+export function readFromDirectory(
+  directory: string,
+  name: string,
+  { uid, what }: { readonly uid: number; readonly what: string },
+): Secret {
   const path = join(directory, name);
   const folder = openCredential(directory, directory, constants.O_DIRECTORY, {
     hint: `Create it: install -d -m 0700 -o ${uid} ${quote(directory)}`,
@@ -84,7 +98,7 @@ function readFromDirectory(directory: string, name: CredentialName, uid: number)
     }
     // Through the descriptor, so that it is this directory and no other that took its name meanwhile.
     const file = openCredential(`/proc/self/fd/${folder}/${name}`, path, constants.O_NOFOLLOW, {
-      hint: `Write the ${name === 'username' ? 'user name' : 'password'} into it, then: chmod 0400 ${quote(path)}; chown ${uid} ${quote(path)}`,
+      hint: `Write the ${what} into it, then: chmod 0400 ${quote(path)}; chown ${uid} ${quote(path)}`,
     });
     try {
       const status = fstatSync(file);
@@ -128,7 +142,7 @@ function openCredential(
     }
     if (code === 'ENOTDIR') throw failure('credential-missing', `${shown} is not a directory`, missing.hint);
     if (code === 'EACCES' || code === 'EPERM') {
-      const hint = `Give it to the user that the gateway runs as: chown that user ${quote(shown)}; see the rights of its directories too.`;
+      const hint = `Give it to the user that reads it (the gateway's for a login, the agent's for notifications): chown that user ${quote(shown)}; see the rights of its directories too.`;
       throw failure('credential-missing', `${shown} cannot be read: permission denied`, hint);
     }
     throw failure('credential-missing', `${shown} cannot be read: ${code}`, 'Check the disk it is on.');
@@ -181,8 +195,11 @@ function readFromCommand(argv: readonly string[], name: CredentialName, run: Run
   return toSecret(Buffer.from(result.stdout), `the output of ${program}`);
 }
 
-/** `origin` is what errors call the source: a path, or the output of a program. */
-function toSecret(bytes: Buffer, origin: string): Secret {
+/**
+ * The credential that bytes hold; they are overwritten. `origin` is what errors call the source: a path, the output of a program.
+ * Throws AgentError `credential-invalid` as {@link readCredentials} does.
+ */
+export function toSecret(bytes: Uint8Array, origin: string): Secret {
   let text: string;
   try {
     // A byte order mark would go to the login as part of the text; it is not removed silently but refused below.

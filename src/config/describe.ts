@@ -1,7 +1,14 @@
 // Owns the form of a configuration that may be printed: everything in it but what could be a secret.
 
 import { formatDuration } from './duration.ts';
-import type { Config, CredentialSource, SessionConfig } from './types.ts';
+import type {
+  Config,
+  CredentialSource,
+  NotifyForm,
+  NotifyTarget,
+  SecretRef,
+  SessionConfig,
+} from './types.ts';
 
 type Printable =
   | string
@@ -17,9 +24,64 @@ const SECRET_PROPERTY = /pass|secret|token|key|credential/i;
 export function describeConfig(config: Config): { readonly [key: string]: Printable } {
   return {
     file: config.file,
-    agent: { ...config.agent },
+    agent: { ...config.agent, notifySecrets: config.notify.secretsDir },
+    notify: Object.fromEntries(config.notify.targets.map((target) => [target.name, describeTarget(target)])),
     sessions: Object.fromEntries(config.sessions.map((session) => [session.name, describeSession(session)])),
   };
+}
+
+const WORD_OF_PRIORITY = { 2: 'critical', 3: 'error', 4: 'warning', 5: 'notice', 6: 'info' } as const;
+
+function describeTarget(target: NotifyTarget): Printable {
+  return {
+    type: target.form.kind,
+    events: target.events,
+    ...(target.sessions === null ? {} : { sessions: target.sessions }),
+    minPriority: WORD_OF_PRIORITY[target.leastPriority],
+    debounce: formatDuration(target.debounceMs),
+    timeout: formatDuration(target.timeoutMs),
+    retries: target.retries,
+    ...describeForm(target.form),
+    allowInsecure: target.allowInsecure,
+  };
+}
+
+function describeForm(form: NotifyForm): { readonly [key: string]: Printable } {
+  const named = (key: string, ref: SecretRef | null) => (ref === null ? {} : { [key]: ref.secretName });
+  // Whoever knows the topic of a public server can read along.
+  const either = (key: string, value: string | SecretRef, shown: (text: string) => string) =>
+    typeof value === 'string' ? { [key]: shown(value) } : named(`${key}Secret`, value);
+  switch (form.kind) {
+    case 'ntfy':
+      return {
+        server: describeAddress(form.server),
+        ...either('topic', form.topic, () => '[secret]'),
+        ...named('secret', form.token),
+      };
+    case 'slack':
+      return named('secret', form.url);
+    case 'telegram':
+      return { server: describeAddress(form.server), chat: form.chat, ...named('secret', form.token) };
+    case 'webhook':
+      return {
+        ...either('url', form.url, describeAddress),
+        headers: Object.fromEntries(Object.keys(form.headers).map((name) => [name, '[secret]'])),
+        secretHeaders: Object.fromEntries(
+          Object.entries(form.secretHeaders).map(([name, ref]) => [name, ref.secretName]),
+        ),
+        ...named('secret', form.key),
+      };
+    case 'command': {
+      const [program = '', ...hidden] = form.argv;
+      return { command: hidden.length === 0 ? [program] : [program, `[${hidden.length} more]`] };
+    }
+  }
+}
+
+/** Many services put their token into the path or the query. */
+function describeAddress(address: string): string {
+  const { origin, pathname, search } = new URL(address);
+  return pathname === '/' && search === '' ? origin : `${origin}/[secret]`;
 }
 
 function describeSession(session: SessionConfig): Printable {

@@ -30,10 +30,21 @@ const CONFIDENTIAL: readonly Path[] = [
   ['jts', 'sections'],
 ];
 
+/** Of a target of notifications: where nothing is wanted that could be a secret. Its address, topic or `secret` may well be one. */
+const SHOWABLE_OF_TARGET: readonly string[] = [
+  'type',
+  'minPriority',
+  'debounce',
+  'timeout',
+  'retries',
+  'allowInsecure',
+];
+
 /** Whether a wrong value at this path may be printed: only where one value, and no secret, belongs. */
 export function isShowable(path: Path): boolean {
   const schema = schemaAt(path);
   if (schema === null || schema.type === 'object' || schema.type === 'array') return false;
+  if (path[0] === 'notify') return path.length === 3 && SHOWABLE_OF_TARGET.includes(String(path[2]));
   const inSession = path[0] === 'sessions' ? path.slice(2) : path.slice(1);
   return !CONFIDENTIAL.some((hidden) => hidden.every((part, index) => inSession[index] === part));
 }
@@ -77,6 +88,11 @@ export function describeUnknownKey(path: Path, key: string): UnknownKey {
     return known('YAML 1.2 has no merge key; put what the sessions share under defaults');
   }
   if (inSession?.[0] === 'ibc' && inSession.length === 1) return describeIbcKey(path, key);
+  if (path[0] === 'notify' && CREDENTIAL_WORDS.test(folded)) {
+    return known(
+      'secrets never stand in this file; put it into a file below credentials/notify and name that: secret: NAME',
+    );
+  }
   if (CREDENTIAL_WORDS.test(folded)) {
     return known('credentials never stand in this file; name a directory or a command under credentials');
   }
@@ -109,8 +125,9 @@ function known(message: string): UnknownKey {
 
 /** The one place, within the session or the whole file, where a key of just this name is at home. */
 function findElsewhere(path: Path, key: string): string | null {
-  const top = path[0] === 'sessions' ? path.slice(0, 2) : path.slice(0, 1);
-  const start = path[0] === 'sessions' || path[0] === 'defaults' ? top : [];
+  const named = path[0] === 'sessions' || path[0] === 'notify';
+  const top = path.slice(0, named ? 2 : 1);
+  const start = named || path[0] === 'defaults' ? top : [];
   const homes = collectHomes(schemaAt(start), key, []);
   return homes.length === 1 ? (homes[0] ?? null) : null;
 }

@@ -3,6 +3,7 @@
 import { DURATION_PATTERN } from './duration.ts';
 import { IBC_SETTINGS, type IbcSetting, REFUSED_IBC_SETTINGS } from './ibc-settings.ts';
 import { type JsonSchema, schemaOfFile } from './json-schema.ts';
+import { KEYS_OF_TYPES, TARGET_TYPES } from './notify-schema.ts';
 import { DEFAULT_CONFIG_FILE } from './paths.ts';
 
 const WIDTH = 100;
@@ -41,6 +42,8 @@ export function exampleConfig(): string {
     lines.push(...wrapComment(part.description ?? '', 0));
     if (key === 'defaults') {
       lines.push('#defaults:', '  #install:', '    #gatewayVersion: "10.37"');
+    } else if (key === 'notify') {
+      lines.push('notify:', ...exampleTargets(part.additionalProperties));
     } else if (key === 'sessions') {
       lines.push(
         'sessions:',
@@ -56,6 +59,37 @@ export function exampleConfig(): string {
     }
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** Names of the targets in the example, and which of two keys that exclude each other each shows. */
+const EXAMPLE_TARGETS: Readonly<Record<(typeof TARGET_TYPES)[number], readonly [string, readonly string[]]>> =
+  {
+    ntfy: ['phone', ['topicSecret']],
+    slack: ['team', ['allowInsecure']],
+    telegram: ['chat', ['server', 'allowInsecure']],
+    webhook: ['ops', ['urlSecret', 'allowInsecure']],
+    command: ['program', []],
+  };
+
+/** The first target has the keys that all have, with their texts; the others only what is their own. */
+function exampleTargets(target: boolean | JsonSchema | undefined): string[] {
+  if (typeof target !== 'object') throw new Error('the schema has no targets');
+  const lines: string[] = [];
+  for (const [index, type] of TARGET_TYPES.entries()) {
+    const [name, left] = EXAMPLE_TARGETS[type];
+    if (index > 0) lines.push('');
+    lines.push(`  #${name}:`);
+    for (const [key, part] of Object.entries(target.properties ?? {})) {
+      const types = KEYS_OF_TYPES[key];
+      if (types === undefined ? index > 0 && key !== 'type' : !types.includes(type) || left.includes(key))
+        continue;
+      if (index === 0 || types?.[0] === type) lines.push(...wrapComment(part.description ?? '', 2));
+      const example = key === 'type' ? type : key === 'secret' ? `${name}-secret` : exampleOf(part);
+      if (isPlainMap(example)) lines.push(...exampleMap(key, example, 2));
+      else lines.push(`    #${key}: ${yamlValue(example)}`);
+    }
+  }
+  return lines;
 }
 
 function exampleKeys(schema: JsonSchema, depth: number): string[] {
@@ -156,12 +190,19 @@ when the session is started next); \`session\`: when the session is started next
 export function configurationReference(): string {
   const schema = schemaOfFile();
   const agent = schema.properties?.['agent'];
+  const notify = schema.properties?.['notify'];
   const sessions = schema.properties?.['sessions'];
   const session = sessions?.additionalProperties;
   if (agent === undefined || typeof session !== 'object')
     throw new Error('the schema has no agent or no sessions');
   const text = [DOCS_INTRO];
   text.push(`## agent\n\n${agent.description ?? ''}\n\n${keyTable(agent)}`);
+  const target = notify?.additionalProperties;
+  if (typeof target !== 'object') throw new Error('the schema has no targets');
+  text.push(
+    `## notify\n\n${notify?.description ?? ''}\n\nThe keys of a target. Those whose meaning begins with a type belong to that type:\n\n${keyTable(target)}`,
+    NOTIFY_NOTE,
+  );
   text.push(`## defaults\n\n${schema.properties?.['defaults']?.description ?? ''}\n`);
   text.push(
     `## sessions\n\n${sessions?.description ?? ''}\n\nThe keys of a session:\n\n${keyTable(session)}`,
@@ -175,6 +216,12 @@ export function configurationReference(): string {
   }
   return `${text.join('\n').trimEnd()}\n`;
 }
+
+const NOTIFY_NOTE = `\
+A secret is a file: \`ib-notify.NAME\` or \`NAME\` among the agent's own systemd credentials, else \`NAME\` in
+\`agent.notifySecrets\`, checked as the credentials of a session are (below). One that is missing keeps nothing from
+starting; \`ibctl notify list\` and \`ibctl notify test\` tell of it.
+`;
 
 const CREDENTIALS_NOTE = `\
 A file or an output holds the bare credential in UTF-8; one line end after it is taken off, nothing else. It is refused when it is
@@ -206,6 +253,8 @@ function describe(schema: JsonSchema): string {
 }
 
 function typeOf(schema: JsonSchema): string {
+  if (schema.anyOf?.some((choice) => choice.type === 'array') === true) return 'list of texts, or `"*"`';
+  if (schema.anyOf?.some((choice) => choice.type === 'integer') === true) return 'number or text';
   if (schema.properties !== undefined) return 'section, see below';
   if (schema.enum !== undefined) return schema.enum.map((value) => `\`${String(value)}\``).join(', ');
   if (schema.pattern === DURATION_PATTERN.source) return 'duration';

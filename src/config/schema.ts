@@ -2,67 +2,11 @@
 
 import * as z from 'zod';
 import { SESSION_NAME_PATTERN, SESSION_NAME_RULE } from '../protocol/session-name.ts';
-import { DURATION_PATTERN, parseDuration } from './duration.ts';
 import { IBC_SETTINGS, type IbcSetting, TIME_OF_DAY_PATTERN } from './ibc-settings.ts';
 import { initialHeapBytes, jvmOptionName, refuseJvmOption } from './jvm-options.ts';
+import { notifyTargetSchema, TARGET_NAME_PATTERN, TARGET_NAME_RULE } from './notify-schema.ts';
 import { DEFAULT_ROOTS } from './paths.ts';
-
-/**
- * What `.meta()` holds for each key. `restart`: when a change takes effect: `agent`: after a restart of ib-agent (keys that the
- * launcher reads too also need the session's next start); `session`: at the session's next start; `none`: at once.
- */
-type Meta = {
-  readonly description: string;
-  readonly examples?: readonly unknown[];
-  readonly restart: 'agent' | 'session' | 'none';
-};
-
-/** In this file the `error` of a schema is no sentence but the phrase that completes "expected …". */
-type Phrase = string;
-
-/** Custom issues carry this instead of a phrase: a value that is well formed but may not stand here, and why. */
-export type Refusal = { readonly refusal: string };
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for.
-const CONTROL = /[\u0000-\u001f\u007f]/;
-
-function documented<T extends z.ZodType>(schema: T, meta: Meta): T {
-  return schema.meta({ ...meta, ...(meta.examples === undefined ? {} : { examples: [...meta.examples] }) });
-}
-
-function text(expected: Phrase) {
-  return z
-    .string({ error: expected })
-    .min(1, { error: expected })
-    .max(1024, { error: expected })
-    .refine((value) => !CONTROL.test(value), { error: expected });
-}
-
-function integer(min: number, max: number) {
-  const error = `a whole number from ${min} to ${max}`;
-  return z.int({ error }).min(min, { error }).max(max, { error });
-}
-
-function yesNo() {
-  return z.boolean({ error: 'true or false' });
-}
-
-function duration(minMs: number, maxMs: number, phrase: string) {
-  return z
-    .string({ error: phrase })
-    .regex(DURATION_PATTERN, { error: phrase, abort: true })
-    .transform((value) => parseDuration(value) ?? 0)
-    .refine((ms) => ms >= minMs && ms <= maxMs, { error: phrase });
-}
-
-/** Absolute, one spelling (no `.`, `..`, doubled or trailing slash would change it), printable. */
-function absolutePath(what: string, forbidden: RegExp | null = null, forbiddenName = '') {
-  const expected = `an absolute path of ${what}${forbidden === null ? '' : ` without ${forbiddenName}`}`;
-  return text(expected)
-    .regex(/^\//, { error: expected })
-    .refine((value) => !/(^|\/)\.{1,2}(\/|$)/.test(value), { error: `${expected}, without . and ..` })
-    .refine((value) => forbidden === null || !forbidden.test(value), { error: expected });
-}
+import { absolutePath, CONTROL, documented, duration, integer, refuse, text, yesNo } from './schema-parts.ts';
 
 // java takes the class path as one text with colons between.
 const programDirectory = (what: string) => absolutePath(what, /:/, 'a colon');
@@ -93,6 +37,12 @@ const agentSchema = documented(
             .prefault('info'),
           { description: 'The least important records that are still written.', restart: 'agent' },
         ),
+        notifySecrets: documented(absolutePath('a directory').optional(), {
+          description:
+            'Directory with the secrets of notifications, one file each under the name that notify gives it, mode 0400, owned by the user the agent runs as or by root. Left out: credentials/notify beside this file. What systemd hands over in $CREDENTIALS_DIRECTORY as ib-notify.NAME or NAME wins.',
+          examples: ['/etc/ib-agent/credentials/notify'],
+          restart: 'agent',
+        }),
       },
       { error: 'a map of settings' },
     )
@@ -687,6 +637,17 @@ export const sessionSchema = z.strictObject(
 export const configSchema = z.strictObject(
   {
     agent: agentSchema,
+    notify: documented(
+      z
+        .record(z.string().regex(TARGET_NAME_PATTERN, { error: TARGET_NAME_RULE }), notifyTargetSchema, {
+          error: 'a map of targets',
+        })
+        .prefault({}),
+      {
+        description: `Who is told when something happens, by name: a phone, a chat, another service, a program. A name is ${TARGET_NAME_RULE}. Copy-paste examples: docs/notifications.md.`,
+        restart: 'agent',
+      },
+    ),
     defaults: documented(z.record(z.string(), z.unknown(), { error: 'a map of settings' }).optional(), {
       description:
         'Settings that every session has unless it sets its own: the same keys as a session. Maps are merged key by key, lists and credentials are replaced as a whole.',
@@ -707,8 +668,4 @@ export const configSchema = z.strictObject(
 
 /** A session as the file holds it, checked, durations in milliseconds, before the defaults that depend on its name. */
 export type ParsedSession = z.output<typeof sessionSchema>;
-export type ParsedAgent = z.output<typeof agentSchema>;
-
-function refuse(context: z.RefinementCtx, path: (string | number)[], refusal: string): void {
-  context.addIssue({ code: 'custom', path, message: refusal, params: { refusal } satisfies Refusal });
-}
+export type ParsedConfig = z.output<typeof configSchema>;

@@ -1,5 +1,6 @@
 // Owns the shape of a checked configuration, as every other module reads it; the schema that produces it is schema.ts.
 
+import type { EventName, Priority } from '../events/catalogue.ts';
 import type { SessionName } from '../protocol/session-name.ts';
 
 /** Where a session's user name and password come from. Neither form is ever read by the agent itself, only by the launcher. */
@@ -83,6 +84,52 @@ export type SessionConfig = {
   readonly credentials: CredentialSource;
 };
 
+/** Where a secret of a notification is to be found; the secret itself is read when it is needed. */
+export type SecretRef = { readonly secretName: string };
+
+/** What a target of notifications is, and what it takes to reach it. */
+export type NotifyForm =
+  | {
+      readonly kind: 'ntfy';
+      readonly server: string;
+      readonly topic: string | SecretRef;
+      readonly token: SecretRef | null;
+    }
+  | { readonly kind: 'slack'; readonly url: SecretRef }
+  | { readonly kind: 'telegram'; readonly server: string; readonly chat: string; readonly token: SecretRef }
+  | {
+      readonly kind: 'webhook';
+      readonly url: string | SecretRef;
+      readonly headers: Readonly<Record<string, string>>;
+      readonly secretHeaders: Readonly<Record<string, SecretRef>>;
+      /** Key of the HMAC-SHA256 of the body; null: no signature. */
+      readonly key: SecretRef | null;
+    }
+  | { readonly kind: 'command'; readonly argv: readonly string[] };
+
+export type NotifyTarget = {
+  readonly name: string;
+  readonly events: '*' | readonly EventName[];
+  /** Null: all sessions, and the agent itself. */
+  readonly sessions: readonly SessionName[] | null;
+  /** A greater number is less important, and left out. */
+  readonly leastPriority: Priority;
+  readonly debounceMs: number;
+  /** Of one try. */
+  readonly timeoutMs: number;
+  /** Further tries after the first. */
+  readonly retries: number;
+  /** Whether http:// may be used to other hosts. */
+  readonly allowInsecure: boolean;
+  readonly form: NotifyForm;
+};
+
+export type NotifyConfig = {
+  /** Directory of the secrets, one file each. */
+  readonly secretsDir: string;
+  readonly targets: readonly NotifyTarget[];
+};
+
 export type Config = {
   /** Absolute path of the file this came from. */
   readonly file: string;
@@ -93,5 +140,6 @@ export type Config = {
     readonly stateRoot: string;
     readonly logLevel: 'error' | 'warning' | 'notice' | 'info' | 'debug';
   };
+  readonly notify: NotifyConfig;
   readonly sessions: readonly SessionConfig[];
 };

@@ -63,6 +63,8 @@ const METHOD_ACCESS: { readonly [M in MethodName]: (typeof METHODS)[M]['access']
   windows: 'observe',
   'window-click': 'operate',
   screenshot: 'operate',
+  'notify-list': 'observe',
+  'notify-test': 'operate',
 };
 
 const RETRY_MS = 2_000;

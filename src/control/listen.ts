@@ -1,8 +1,8 @@
 // Owns the control socket as a file: whose it is, its mode, and that nothing else is ever removed from its place.
 
-import { chmodSync, lstatSync, type Stats, unlinkSync } from 'node:fs';
+import { chmodSync, linkSync, lstatSync, rmSync, type Stats, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Clock } from '../host/clock.ts';
 import { errorCode } from '../host/files.ts';
 import { AgentError } from '../protocol/errors.ts';
@@ -41,22 +41,39 @@ export async function listenControlSocket(place: SocketPlace, clock: Clock): Pro
     );
   }
   await removeStale(path, clock);
-  await listening(server, () => bindPrivately(server, path), path);
-  let own: Stats;
+  // Shorter than any name but one of a single letter or two, so that it fits where the path does.
+  const bound = join(dirname(path), `.${process.pid.toString(36)}`);
+  rmSync(bound, { force: true });
+  await listening(server, () => bindPrivately(server, bound), path);
   try {
-    // Widening after the bind: a umask that lets 0666 through would for a moment count for every file the process makes.
-    chmodSync(path, mode);
-    own = lstatSync(path);
+    publish(bound, path, mode);
   } catch (error) {
     server.close();
+    throw error;
+  }
+  const own = lstatOrNull(path);
+  return { server, close: () => release(server, path, own) };
+}
+
+/**
+ * Gives the socket its mode, then its name, in this order: a caller who comes in between finds nothing, which he waits out, and never a
+ * socket that he may not open. Widening by a umask would for a moment count for every file the process makes.
+ */
+function publish(bound: string, path: string, mode: number): void {
+  try {
+    chmodSync(bound, mode);
+    linkSync(bound, path);
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') throw justTaken(path, error);
     throw unusable(
       path,
-      `its mode cannot be set (${errorCode(error) ?? error})`,
+      `it cannot be given its mode and name (${errorCode(error) ?? error})`,
       'something removes files there; look who does',
       error,
     );
+  } finally {
+    rmSync(bound, { force: true });
   }
-  return { server, close: () => release(server, path, own) };
 }
 
 /** bind(2) takes the mode from the umask: with 0177 no other user can connect before the mode is what it should be. */
@@ -94,9 +111,7 @@ async function removeStale(path: string, clock: Clock): Promise<void> {
   // Another agent may have taken the place while this one asked.
   // The change time too: the number of a removed file may be given to the next.
   if (!isSame(found, now) || found.ctimeMs !== now.ctimeMs) {
-    throw new AgentError('already-running', `another agent has just begun to listen on ${path}`, {
-      hint: 'start only one agent for one runtime directory',
-    });
+    throw justTaken(path);
   }
   try {
     unlinkSync(path);
@@ -134,12 +149,7 @@ function listening(server: Server, listen: () => void, where: string): Promise<v
     server.once('error', (error) => {
       const code = errorCode(error);
       if (code === 'EADDRINUSE') {
-        reject(
-          new AgentError('already-running', `another agent has just begun to listen on ${where}`, {
-            hint: 'start only one agent for one runtime directory',
-            cause: error,
-          }),
-        );
+        reject(justTaken(where, error));
       } else reject(unusable(where, `listening failed (${code ?? error.message})`, ownerHint(where), error));
     });
     server.once('listening', () => {
@@ -150,15 +160,10 @@ function listening(server: Server, listen: () => void, where: string): Promise<v
   });
 }
 
-/** libuv unlinks on close whatever stands at the path by then, so a server whose place another has taken is left to the process's end. */
-function release(server: Server, path: string, own: Stats): Promise<void> {
-  const now = lookAt(path);
-  if (now !== null && !isSame(own, now)) {
-    server.removeAllListeners('connection');
-    server.on('connection', (socket) => socket.destroy());
-    server.unref();
-    return Promise.resolve();
-  }
+/** Removes the name, unless by now it is another's. */
+function release(server: Server, path: string, own: Stats | null): Promise<void> {
+  const now = lstatOrNull(path);
+  if (own !== null && now !== null && isSame(own, now)) rmSync(path, { force: true });
   return closed(server);
 }
 
@@ -176,8 +181,19 @@ function lookAt(path: string): Stats | null {
   }
 }
 
+function lstatOrNull(path: string): Stats | null {
+  return lstatSync(path, { throwIfNoEntry: false }) ?? null;
+}
+
 function isSame(one: Stats, other: Stats): boolean {
   return one.ino === other.ino && one.dev === other.dev;
+}
+
+function justTaken(where: string, cause?: unknown): AgentError {
+  return new AgentError('already-running', `another agent has just begun to listen on ${where}`, {
+    hint: 'start only one agent for one runtime directory',
+    cause,
+  });
 }
 
 function ownerHint(path: string): string {

@@ -310,12 +310,26 @@ export const CATALOGUE = {
     remedy: "Compare the session's `ibc` settings with docs/configuration.md.",
     text: (f) => `IBC: ${f.IB_DETAIL}`,
   }),
+  'notify-failed': row({
+    messageId: 'fe896a77c00d449f8f3f894b725a2bd4',
+    priority: 4,
+    fields: ['IB_TARGET', 'IB_ABOUT', 'IB_DETAIL'],
+    meaning:
+      'A notification could not be delivered and is given up. Nobody is notified of this event itself.',
+    remedy: 'IB_DETAIL says why; `ibctl notify test` tries the target (IB_TARGET) now.',
+    text: (f) => `notification of ${f.IB_ABOUT} to ${f.IB_TARGET} failed: ${f.IB_DETAIL}`,
+  }),
 } as const;
 
 export type EventName = keyof typeof CATALOGUE;
 export type EventFields<N extends EventName> = {
   readonly [K in (typeof CATALOGUE)[N]['fields'][number]]: string;
 };
+
+/** Whether a text is the name of an event of this version. */
+export function isEventName(name: string): name is EventName {
+  return Object.hasOwn(CATALOGUE, name);
+}
 
 /** An event as a rule states it: the name, its own fields, and what to do when that is more specific than the catalogue's remedy. */
 export type EventDraft = {

@@ -107,7 +107,7 @@ export function disableOwnLauncher(programDir: string): string | null {
   } catch (error) {
     const code = errorCode(error);
     if (code === 'ENOENT') return null;
-    return `cannot rename ${launcher} to ibgateway1 (${code ?? 'unknown error'}); at its automatic restart the gateway may start itself without IBC. Rename it as its owner.`;
+    return `cannot rename ${launcher} to ibgateway1 (${code ?? 'unknown error'}); at its automatic restart the gateway may start itself without IBC: sudo mv ${launcher} ${launcher}1`;
   }
 }
 

@@ -41,6 +41,8 @@ export type JavaLaunch = {
   /** Eight letters and digits, fresh for every JVM. */
   readonly ibcSessionId: string;
   readonly configIni: string;
+  /** What java is told to be its user's home: files that libraries keep there. */
+  readonly home: string;
   /** The token's directory name for a warm restart, null for a full login. */
   readonly restartDirectory: string | null;
   /** Null: without the window bridge. */
@@ -70,6 +72,8 @@ export function buildJavaCommand(
     ...session.jvm.options,
     ...(launch.bridge === null ? [] : [bridgeOption(launch.bridge)]),
     ...FIXED_PROPERTIES,
+    // Else java asks the user database, where the gateways' user has no home that it may write to.
+    `-Duser.home=${launch.home}`,
     `-DjtsConfigDir=${session.settingsDir}`,
     `-Dibcsessionid=${launch.ibcSessionId}`,
     ...(install.jxBrowserKey === null ? [] : [`-DjxBrowserKey=${install.jxBrowserKey}`]),

@@ -10,6 +10,8 @@ export type SyncRunOptions = {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Most bytes taken of each stream; a child that writes more is killed. */
   readonly maxBytes?: number;
+  /** What the program reads on stdin; without it stdin is /dev/null. */
+  readonly input?: Uint8Array;
 };
 
 export type SyncRunResult = {
@@ -24,23 +26,28 @@ export type SyncRunResult = {
 
 const DEFAULT_MAX_BYTES = 64 * 1024;
 
-/** Runs a program to its end, without a shell and without stdin. Never throws for anything the program or its absence does. */
+/** Runs a program to its end, without a shell. Never throws for anything the program or its absence does. */
 export function runSync(argv: readonly string[], options: SyncRunOptions): SyncRunResult {
   const [file, ...args] = argv;
   if (file === undefined) throw new Error('no program to run');
   const result = spawnSync(file, args, {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    ...(options.input === undefined ? {} : { input: options.input }),
     timeout: options.timeoutMs,
     killSignal: constants.signals.SIGKILL,
     maxBuffer: options.maxBytes ?? DEFAULT_MAX_BYTES,
     env: { ...options.env },
   });
-  const code = result.error !== undefined && 'code' in result.error ? result.error.code : undefined;
+  const found = result.error !== undefined && 'code' in result.error ? result.error.code : undefined;
+  // A program may end without having read its stdin; how it ended says more.
+  const unread = found === 'EPIPE' && options.input !== undefined;
+  const code = unread ? undefined : found;
+  const isFailure = result.error !== undefined && !unread;
   return {
-    status: result.error === undefined ? result.status : null,
+    status: isFailure ? null : result.status,
     signal: result.signal,
     stdout: result.stdout ?? Buffer.alloc(0),
     stderr: result.stderr ?? Buffer.alloc(0),
-    error: result.error === undefined ? null : typeof code === 'string' ? code : 'UNKNOWN',
+    error: isFailure ? (typeof code === 'string' ? code : 'UNKNOWN') : null,
   };
 }

@@ -13,6 +13,8 @@ export type RunOptions = {
   /** Most bytes kept of each stream; a child that writes more is ended. */
   readonly maxBytes?: number;
   readonly cwd?: string;
+  /** What it reads on stdin; /dev/null when left out. */
+  readonly input?: string;
 };
 
 export type RunResult = {
@@ -28,10 +30,10 @@ export type RunResult = {
 
 const DEFAULT_MAX_BYTES = 1024 * 1024;
 
-/** Runs a program to its end, without a shell and without stdin. Never rejects for anything the program or its absence does. */
+/** Runs a program to its end, without a shell. Never rejects for anything the program or its absence does. */
 export async function run(file: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
   const result = await execa(file, [...args], {
-    stdin: 'ignore',
+    ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
     env: { ...options.env },
     extendEnv: false,
     timeout: options.timeoutMs,
@@ -137,4 +139,91 @@ export function spawnChild(file: string, args: readonly string[], options: Spawn
     });
   });
   return { pid: subprocess.pid, exited, kill: (signal) => subprocess.kill(signal) };
+}
+
+export type FeedOptions = {
+  /** All of the child's standard input. */
+  readonly input: string;
+  /** SIGKILL to the child and whatever it started after this long. */
+  readonly timeoutMs: number;
+  /** The same as soon as it is aborted. */
+  readonly signal: AbortSignal;
+  /** The whole environment of the child; nothing is inherited. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Most bytes kept of its stderr, from the beginning; what is more is read and thrown away. */
+  readonly maxBytes: number;
+  readonly clock: Clock;
+};
+
+export type FeedResult = Ending & { readonly timedOut: boolean; readonly stderr: string };
+
+/** How long stderr may stay open after the end, held by a grandchild. */
+const FEED_DRAIN_MS = 200;
+
+/**
+ * Runs a program to its end with a text on its stdin, without a shell, in a session and a process group of its own, which is
+ * killed as a whole. Its stdout is thrown away. Never rejects for anything the program or its absence does.
+ */
+export async function feed(file: string, args: readonly string[], options: FeedOptions): Promise<FeedResult> {
+  const { clock, signal, maxBytes } = options;
+  const subprocess = execa(file, [...args], {
+    stdin: 'pipe',
+    stdout: 'ignore',
+    env: { ...options.env },
+    extendEnv: false,
+    cwd: '/',
+    buffer: false,
+    reject: false,
+    cleanup: false,
+    detached: true,
+    forceKillAfterDelay: false,
+  });
+  const child = subprocess.nodeChildProcess;
+  let timedOut = false;
+  const killAll = () => {
+    if (child.pid === undefined) return;
+    try {
+      process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // It is gone already.
+    }
+  };
+  const timer = clock.after(options.timeoutMs, () => {
+    timedOut = true;
+    killAll();
+  });
+  if (signal.aborted) killAll();
+  signal.addEventListener('abort', killAll, { once: true });
+  const kept: Buffer[] = [];
+  let size = 0;
+  subprocess.stderr.on('data', (chunk: Buffer) => {
+    if (size < maxBytes) kept.push(chunk.subarray(0, maxBytes - size));
+    size += chunk.length;
+  });
+  // A program that does not read what it is given is no fault of ours.
+  subprocess.stdin.on('error', () => undefined);
+  subprocess.stdin.end(options.input);
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', () => {
+      timer.cancel();
+      clock.after(FEED_DRAIN_MS, () => {
+        subprocess.stderr.destroy();
+        resolve();
+      });
+    });
+  });
+  const result = subprocess.then((outcome) => outcome);
+  const outcome = await Promise.race([result, ended.then(() => null)]);
+  timer.cancel();
+  signal.removeEventListener('abort', killAll);
+  // What it left running in its group goes with it only when its time was over; a program may start something that stays.
+  const stderr = Buffer.concat(kept).toString('utf8');
+  const started = child.pid !== undefined;
+  return {
+    status: started ? child.exitCode : null,
+    signal: child.signalCode,
+    error: started ? null : ((outcome === null ? undefined : errorCode(outcome)) ?? 'UNKNOWN'),
+    timedOut,
+    stderr,
+  };
 }

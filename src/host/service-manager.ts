@@ -1,5 +1,6 @@
 // Owns the talk with systemd's service manager: starting and stopping units, and what it says of one.
 
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './exec.ts';
 
@@ -82,9 +83,8 @@ export class SystemctlServiceManager implements ServiceManager {
 
   async bootIdentity(): Promise<string | null> {
     // The kernel's boot id is the host's in some containers; when systemd began is not.
-    const text = await this.#ask(['show', '-pUserspaceTimestampMonotonic', '-pFirmwareTimestampMonotonic']);
-    const kernel = await run('cat', ['/proc/sys/kernel/random/boot_id'], { timeoutMs: TIMEOUT_MS });
-    return text === null ? null : `${kernel.stdout.trim()} ${text.trim().replaceAll('\n', ' ')}`;
+    const began = await this.#ask(['show', '--value', '-pUserspaceTimestampMonotonic']);
+    return began === null ? null : `${kernelBootId()} ${began.trim()}`;
   }
 
   async #order(verb: 'start' | 'stop', unit: string): Promise<ServiceAnswer> {
@@ -108,6 +108,11 @@ export class SystemctlServiceManager implements ServiceManager {
       env: { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C.UTF-8' },
     });
   }
+}
+
+/** Differs from boot to boot of the kernel. */
+export function kernelBootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
 }
 
 /** The status in the output of `systemctl show --timestamp=unix`. */

@@ -120,6 +120,7 @@ export async function prepareSession(
       args: buildJavaCommand(session, install, {
         ibcSessionId,
         configIni: paths.configIni,
+        home: paths.state,
         restartDirectory,
         bridge,
       }),

@@ -53,6 +53,11 @@ export const ERROR_CODES = {
     meaning: "the peer's user has too many connections open",
   },
   'unknown-session': { exit: EXIT.usage, retryable: false, meaning: 'no session of this name is configured' },
+  'unknown-target': {
+    exit: EXIT.usage,
+    retryable: false,
+    meaning: 'no target of notifications of this name is configured',
+  },
   'session-name-needed': {
     exit: EXIT.usage,
     retryable: false,
@@ -132,6 +137,11 @@ export const ERROR_CODES = {
     exit: EXIT.failed,
     retryable: false,
     meaning: 'the command that prints the credential failed',
+  },
+  'credential-sealing-failed': {
+    exit: EXIT.failed,
+    retryable: false,
+    meaning: 'systemd-creds could not seal a credential, or its file could not be written',
   },
   'file-missing': {
     exit: EXIT.failed,

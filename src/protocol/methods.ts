@@ -157,6 +157,42 @@ const windowView = z.strictObject({
   bounds: z.strictObject({ x: z.int(), y: z.int(), width: z.int(), height: z.int() }),
 });
 
+const targetName = z.string().max(64);
+
+/** What became of the newest notification that was sent, or given up. */
+const notifyFate = z.strictObject({ at: time, event: z.string(), message: z.string() });
+
+const notifyTargetStatus = z.strictObject({
+  name: targetName,
+  type: z.enum(['ntfy', 'slack', 'telegram', 'webhook', 'command']),
+  to: z.string().meta({ description: 'host or program; empty where the whole address is a secret' }),
+  events: z.array(z.string()).meta({ description: 'names, or only `*`' }),
+  sessions: z.array(sessionName).nullable().meta({ description: 'null: all, and the agent itself' }),
+  leastPriority: z.int().meta({ description: 'events with a greater number are left out' }),
+  secrets: z.array(
+    z.strictObject({
+      name: z.string(),
+      ok: z.boolean().meta({ description: 'whether the secret can be read now' }),
+      problem: z.string(),
+      hint: z.string(),
+    }),
+  ),
+  waiting: z.int(),
+  dropped: z.int().meta({ description: 'thrown away because too many waited' }),
+  lastSent: notifyFate.nullable(),
+  lastFailed: notifyFate.nullable(),
+});
+
+const notifyTestResult = z.strictObject({
+  target: targetName,
+  type: notifyTargetStatus.shape.type,
+  ok: z.boolean(),
+  httpStatus: z.int().nullable(),
+  ms: z.int(),
+  message: z.string(),
+  hint: z.string(),
+});
+
 const named = {
   session: sessionName.optional().meta({ description: 'may be left out when there is one session' }),
 };
@@ -277,6 +313,26 @@ export const METHODS = {
     stream: z.strictObject({ data: z.base64() }),
     result: z.strictObject({ session: sessionName, width: z.int(), height: z.int(), bytes: z.int() }),
   },
+  'notify-list': {
+    access: 'observe',
+    summary: 'targets of notifications: what they are told of, their secrets, what became of the last',
+    params: z.strictObject({}),
+    result: z.strictObject({ targets: z.array(notifyTargetStatus) }),
+  },
+  'notify-test': {
+    access: 'operate',
+    summary: 'send a sample to the targets of notifications, or to one, once and now',
+    params: z.strictObject({
+      target: targetName.optional(),
+      event: z
+        .string()
+        .max(64)
+        .optional()
+        .meta({ description: 'which event the sample is of; second-factor-pending when left out' }),
+      askedAt,
+    }),
+    result: z.strictObject({ results: z.array(notifyTestResult) }),
+  },
 } as const satisfies Record<string, MethodRow>;
 
 type MethodRow = {
@@ -308,4 +364,6 @@ export type WindowView = z.output<typeof windowView>;
 export type LogLine = z.output<typeof logLine>;
 export type Condition = z.output<typeof condition>;
 export type SecondFactor = z.output<typeof secondFactor>;
+export type NotifyTargetStatus = z.output<typeof notifyTargetStatus>;
+export type NotifyTestResult = z.output<typeof notifyTestResult>;
 export type NextStep = z.output<typeof nextStep>;

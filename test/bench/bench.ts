@@ -21,6 +21,7 @@ import { SystemClock } from '../../src/host/clock.ts';
 import type { EventRecord } from '../../src/protocol/methods.ts';
 import { FakeTws } from '../fakes/fake-tws.ts';
 import { makeWorld, until, type World } from '../support/world.ts';
+import { benchBridge } from './bridge.ts';
 
 type Figure = {
   readonly name: string;
@@ -328,6 +329,10 @@ const BENCHES = {
   agent: benchAgent,
   latency: benchLatency,
   socket: benchSocket,
+  bridge: () => {
+    note('the window bridge');
+    return benchBridge(record, percentile);
+  },
 };
 
 note('building the release bundles');

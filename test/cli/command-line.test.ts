@@ -35,6 +35,7 @@ function silentOutput(): Output {
     env: {},
     stdout: nowhere,
     stderr: nowhere,
+    stdin: { isTty: false, setRaw: () => undefined, read: async () => null },
     clock: new SystemClock(),
     cwd: '/',
     interruption: () => new AbortController().signal,

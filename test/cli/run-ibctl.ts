@@ -86,6 +86,11 @@ export class Ibctl {
     this.#child.kill(signal);
   }
 
+  /** Types a text; only for a program on a terminal. */
+  type(text: string): void {
+    this.#child.stdin.write(text);
+  }
+
   /** Types Ctrl-C; only for {@link startOnTerminal}, where the terminal makes a SIGINT of it. */
   typeCtrlC(): void {
     this.#child.stdin.write('\u0003');
@@ -115,7 +120,12 @@ export function runShell(line: string, options: RunOptions = {}): Promise<Ended>
 /** Starts ibctl on a pseudo-terminal of 80 columns, made by script(1) of util-linux; what it shows arrives in `stdout`. */
 export function startOnTerminal(args: readonly string[], options: RunOptions = {}): Ibctl {
   const quoted = [process.execPath, MAIN, ...args].map((arg) => `'${arg}'`).join(' ');
-  const command = `stty cols ${options.columns ?? 80} rows 24; exec ${quoted}`;
+  return shellOnTerminal(`exec ${quoted}`, options);
+}
+
+/** Starts a shell line on a pseudo-terminal of 80 columns. */
+export function shellOnTerminal(line: string, options: RunOptions = {}): Ibctl {
+  const command = `stty cols ${options.columns ?? 80} rows 24; ${line}`;
   return new Ibctl('script', ['-qefc', command, '/dev/null'], {
     ...options,
     env: { TERM: 'xterm', SHELL: '/bin/sh', ...options.env },

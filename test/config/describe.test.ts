@@ -10,7 +10,13 @@ describe('a described configuration', () => {
   it('is spelt like the file, with its defaults', () => {
     assert.deepEqual(describeConfig(checkConfigText(aFile(), FILE)), {
       file: FILE,
-      agent: { runtimeRoot: '/run', stateRoot: '/var/lib', logLevel: 'info' },
+      agent: {
+        runtimeRoot: '/run',
+        stateRoot: '/var/lib',
+        logLevel: 'info',
+        notifySecrets: '/etc/ib-agent/credentials/notify',
+      },
+      notify: {},
       sessions: {
         live: {
           gateway: 'ibgateway',

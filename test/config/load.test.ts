@@ -22,6 +22,7 @@ describe('a valid configuration', () => {
     assert.deepEqual(config, {
       file: FILE,
       agent: { runtimeRoot: '/run', stateRoot: '/var/lib', logLevel: 'info' },
+      notify: { secretsDir: '/etc/ib-agent/credentials/notify', targets: [] },
       sessions: [
         {
           name: 'live',

@@ -79,6 +79,8 @@ export function handlers(changes: Partial<Handlers> = {}): Handlers {
     windows: async () => ({ session: aProgress().session, count: 0 }),
     'window-click': async ({ window, button }) => ({ session: aProgress().session, window, button }),
     screenshot: async () => ({ session: aProgress().session, width: 1, height: 1, bytes: 0 }),
+    'notify-list': async () => ({ targets: [] }),
+    'notify-test': async () => ({ results: [] }),
     ...changes,
   };
 }

@@ -8,6 +8,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   symlinkSync,
@@ -66,20 +67,26 @@ test('the socket has the mode asked for, whatever the umask, and the umask is as
   }
 });
 
-test('at the moment of the bind nobody but the owner can connect', async (t) => {
+test('the socket has its name only once it has its mode: nobody finds one that he may not open', async (t) => {
   const directory = socketDirectory(t);
   const path = join(directory, 'control.sock');
   process.umask(0);
   t.after(() => process.umask(0o022));
-  let atBind: number | undefined;
+  const seen: (readonly [string, number])[] = [];
   const { umask } = process;
   // The umask is put back right after the bind, before the mode is widened: that is the moment to look.
   t.mock.method(process, 'umask', (...values: number[]) => {
-    if (existsSync(path)) atBind ??= modeOf(path);
+    if (seen.length === 0 && existsSync(directory))
+      for (const name of readdirSync(directory)) seen.push([name, modeOf(join(directory, name))]);
     return umask(...(values as []));
   });
   await listen(t, { path, mode: 0o666 });
-  assert.equal(atBind, 0o600);
+  assert.deepEqual(
+    seen.map(([name, mode]) => [name === 'control.sock', mode]),
+    [[false, 0o600]],
+  );
+  assert.deepEqual(readdirSync(directory), ['control.sock']);
+  assert.equal(modeOf(path), 0o666);
 });
 
 test('a second agent is refused with the path, and the first goes on', async (t) => {

@@ -37,6 +37,7 @@ describe('the java command line', () => {
     const command = buildJavaCommand(session, findInstall(install), {
       ibcSessionId: 'Qx7Lm2Pa',
       configIni: '/run/ib-session/live/config.ini',
+      home: '/var/lib/ib-session/live',
       restartDirectory: 'abcdefghijklmnopqrstuvwxyzabcdefghijklmn',
       bridge: { jar: '/x/ib-bridge.jar', socket: '/run/ib-session/live/bridge.sock', uids: [0, 997] },
     });
@@ -50,6 +51,7 @@ describe('the java command line', () => {
     const command = buildJavaCommand(aSession(), findInstall(install), {
       ibcSessionId: 'Qx7Lm2Pa',
       configIni: '/c',
+      home: '/var/lib/ib-session/live',
       restartDirectory: null,
       bridge: null,
     });

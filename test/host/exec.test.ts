@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { SystemClock } from '../../src/host/clock.ts';
-import { type OutputStream, run, spawnChild } from '../../src/host/exec.ts';
+import { feed, type OutputStream, run, spawnChild } from '../../src/host/exec.ts';
 import { runSync } from '../../src/host/exec-sync.ts';
 import { LONGEST_LINE } from '../../src/host/lines.ts';
 
@@ -60,6 +60,18 @@ describe('runSync', () => {
     assert.deepEqual([late.error, late.status, late.signal], ['ETIMEDOUT', null, 'SIGKILL']);
     const loud = runSync(['/bin/sh', '-c', 'yes'], { ...options, maxBytes: 1000 });
     assert.deepEqual([loud.error, loud.status], ['ENOBUFS', null]);
+  });
+
+  it('gives a program what it shall read, and nothing otherwise', () => {
+    const options = { env, timeoutMs: 10_000 };
+    const input = Buffer.from('\0secret\xff', 'latin1');
+    assert.deepEqual(runSync(['/bin/cat'], { ...options, input }).stdout, input);
+    assert.deepEqual(runSync(['/bin/cat'], options).stdout, Buffer.alloc(0));
+    const unread = runSync(['/bin/sh', '-c', 'exec <&-; echo no >&2; exit 3'], {
+      ...options,
+      input: Buffer.alloc(1024 * 1024),
+    });
+    assert.deepEqual([unread.status, unread.error, String(unread.stderr)], [3, null, 'no\n']);
   });
 });
 
@@ -119,5 +131,52 @@ describe('a spawned child', () => {
     assert.deepEqual(await child.exited, { status: 5, signal: null, error: null });
     assert.ok(statSync(`/proc/${grandchild}`).isDirectory(), 'it is still there');
     process.kill(grandchild, 'SIGKILL');
+  });
+});
+
+describe('a program that is fed', () => {
+  const fed = (script: string, changes: { timeoutMs?: number; signal?: AbortSignal; input?: string } = {}) =>
+    feed('/bin/sh', ['-c', script], {
+      input: 'hello',
+      timeoutMs: 30_000,
+      signal: new AbortController().signal,
+      env: { PATH: '/usr/bin:/bin' },
+      maxBytes: 100,
+      clock,
+      ...changes,
+    });
+
+  it('gets the text on its stdin, all of it, and then the end', async () => {
+    const input = 'x'.repeat(1_000_000);
+    const { status, stderr } = await fed('wc -c >&2', { input });
+    assert.deepEqual([status, stderr.trim()], [0, '1000000']);
+  });
+
+  it('may write as much as it likes, of which the beginning is kept', async () => {
+    const { status, stderr } = await fed('yes out | head -c 3000000; yes err | head -c 3000000 >&2; exit 4');
+    assert.deepEqual([status, stderr.length, stderr.slice(0, 4)], [4, 100, 'err\n']);
+  });
+
+  it('is killed when its time is over, or when nobody waits for it any more', async () => {
+    const late = await fed('sleep 60', { timeoutMs: 300 });
+    assert.deepEqual([late.timedOut, late.status, late.signal], [true, null, 'SIGKILL']);
+    const abort = new AbortController();
+    const unwanted = fed('sleep 60', { signal: abort.signal });
+    abort.abort();
+    const { timedOut, signal } = await unwanted;
+    assert.deepEqual([timedOut, signal], [false, 'SIGKILL']);
+  });
+
+  it('need not read what it gets, nor be there', async () => {
+    assert.equal((await fed('exec 0<&-; exit 0', { input: 'x'.repeat(1_000_000) })).status, 0);
+    const missing = await feed('/nowhere/program', [], {
+      input: 'x',
+      timeoutMs: 30_000,
+      signal: new AbortController().signal,
+      env: {},
+      maxBytes: 100,
+      clock,
+    });
+    assert.deepEqual([missing.status, missing.error], [null, 'ENOENT']);
   });
 });

@@ -43,9 +43,9 @@ export function withPrivateMounts(): string | false {
       { ...process.env, [MARK]: '1' },
     );
   }
-  // Without it libsystemd takes no file for one of this machine.
-  for (const path of HERE) mount('-t', 'tmpfs', 'tmpfs', path);
+  for (const path of HERE) mountEmpty(path);
   mkdirSync('/run/systemd/journal', { recursive: true });
+  // Without it libsystemd takes no file for one of this machine.
   writeFileSync('/run/systemd/machine-id', 'b08dfa6083e7567a1921a715000001fb\n');
   mount('--bind', '/run/systemd/machine-id', '/etc/machine-id');
   return false;
@@ -57,6 +57,11 @@ function whatIsMissing(): string | null {
   if (!existsSync('/etc/machine-id')) return 'there is no /etc/machine-id';
   const { status, stderr } = spawnSync('unshare', ['--mount', 'true'], { encoding: 'utf8' });
   return status === 0 ? null : `no mounts of its own can be had (${stderr.trim()})`;
+}
+
+/** An empty directory in place of this one, for the test's own processes only. */
+export function mountEmpty(path: string): void {
+  mount('-t', 'tmpfs', 'tmpfs', path);
 }
 
 function mount(...args: string[]): void {
@@ -83,6 +88,14 @@ export async function eventually<T>(what: string, look: () => T | null | undefin
   throw new Error(`never came about: ${what}`);
 }
 
+/** The entries that have these fields, oldest first, as journalctl(1) shows them; a value of several bytes that are no text is an array. */
+export function journalEntries(...matches: string[]): Record<string, unknown>[] {
+  return must('journalctl', '--output=json', '--all', '--no-pager', ...matches)
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
 export class PrivateJournald {
   #child: ChildProcess | null = null;
 
@@ -104,14 +117,25 @@ export class PrivateJournald {
     must('journalctl', '--sync');
   }
 
+  /** Ends it tidily, and removes its sockets: a program that sends finds nobody, and libsystemd calls that a success. */
   async stop(): Promise<void> {
+    await this.#end('SIGTERM');
+    for (const name of ['io.systemd.journal', 'socket', 'stdout', 'dev-log'])
+      rmSync(`/run/systemd/journal/${name}`, { force: true });
+  }
+
+  /** Leaves its sockets behind: who sends is refused. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL');
+    rmSync('/run/systemd/journal/io.systemd.journal', { force: true });
+  }
+
+  async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const child = this.#child;
     this.#child = null;
     if (child === null || child.exitCode !== null) return;
-    child.kill('SIGTERM');
+    child.kill(signal);
     await once(child, 'exit');
-    for (const name of ['io.systemd.journal', 'socket', 'stdout', 'dev-log'])
-      rmSync(`/run/systemd/journal/${name}`, { force: true });
   }
 
   /** What was sent before is written to the files when this returns. */

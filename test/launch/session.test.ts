@@ -95,6 +95,7 @@ function launch(changes: Partial<SessionLaunch> = {}) {
   const config: Config = {
     file: '/etc/ib-agent/ib-agent.yaml',
     agent: { ...roots, logLevel: 'info' },
+    notify: { secretsDir: '/etc/ib-agent/credentials/notify', targets: [] },
     sessions: [session],
   };
   return prepareSession(

@@ -44,6 +44,8 @@ export type Install = {
 export type InstallRequest = {
   /** An existing or new directory; `ibc/` and `Jts/` are made in it. */
   readonly root: string;
+  /** `root` as the Gateway will see it, where that is another path. */
+  readonly seenAs?: string;
   readonly version?: string;
   /** Written to inst_jre.cfg; by default the home of the JDK that compiled the stand-ins. */
   readonly javaHome?: string;
@@ -115,7 +117,10 @@ export async function layInstall(request: InstallRequest): Promise<Install> {
   await place(stubJar, join(install4j, 'i4jruntime.jar'));
   await writeFile(join(install4j, 'inst_jre.cfg'), `${javaHome}\n`);
   await writeFile(join(install4j, 'i4jparams.conf'), installParameters());
-  await writeFile(join(programDir, 'ibgateway.vmoptions'), vmOptions(programDir));
+  await writeFile(
+    join(programDir, 'ibgateway.vmoptions'),
+    vmOptions(join(request.seenAs ?? request.root, relative(request.root, programDir))),
+  );
   await writeFile(join(programDir, 'ibgateway'), LAUNCHER);
   await chmod(join(programDir, 'ibgateway'), 0o755);
 

@@ -69,7 +69,7 @@ const PROGRAMS = {
 } as const;
 
 /** Small JVMs that start fast: these are many and the machines are small. */
-const FAST_JVM = { heap: '256m', options: ['-XX:TieredStopAtLevel=1', '-Xshare:auto'] };
+export const FAST_JVM = { heap: '256m', options: ['-XX:TieredStopAtLevel=1', '-Xshare:auto'] };
 
 /** Waits until `check` gives something else than undefined, null or false; looks every 20 ms. */
 export async function until<T>(
@@ -366,7 +366,7 @@ export async function makeWorld(setup: WorldSetup = {}): Promise<World> {
 }
 
 /** A value as java.util.Properties reads it back. */
-function escapeProperty(value: string): string {
+export function escapeProperty(value: string): string {
   return [...value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')]
     .map((character) => {
       const units = Array.from({ length: character.length }, (_, index) => character.charCodeAt(index));

@@ -19,15 +19,23 @@ export async function runCompletion({ input, output }: VerbCall): Promise<number
   return EXIT.ok;
 }
 
-/** `__complete sessions` prints the names of sessions; whatever goes wrong, it prints nothing and says so by its exit code. */
+/**
+ * `__complete sessions` prints the names of sessions, `__complete targets` those of targets of notifications; whatever goes
+ * wrong, it prints nothing and says so by its exit code.
+ */
 export async function runComplete(context: CliContext): Promise<number> {
-  if (context.argv[1] !== 'sessions') return EXIT.usage;
+  const what = context.argv[1];
+  if (what !== 'sessions' && what !== 'targets') return EXIT.usage;
   try {
     const nothing = new VerbInput({ arguments: new Map(), options: new Map() });
     const client = await connectAgent(context, nothing, { retryMs: 0, deadlineMs: DEADLINE_MS });
     try {
-      const { sessions } = await client.call('status', {}, { deadlineMs: DEADLINE_MS });
-      context.stdout.write(sessions.map(({ name }) => `${name}\n`).join(''));
+      const options = { deadlineMs: DEADLINE_MS };
+      const named =
+        what === 'sessions'
+          ? (await client.call('status', {}, options)).sessions
+          : (await client.call('notify-list', {}, options)).targets;
+      context.stdout.write(named.map(({ name }) => `${name}\n`).join(''));
       return EXIT.ok;
     } finally {
       client.close();

@@ -16,6 +16,7 @@ final class Connection {
   private static final int MOST_UNREAD = 8 * 1024 * 1024;
   /** NIO keeps a native buffer as large as the largest write. */
   private static final int PIECE = 64 * 1024;
+  private static final byte[] LINE_END = {'\n'};
   private static final long HELLO_NANOS = 10_000_000_000L;
   private static final long STUCK_NANOS = 15_000_000_000L;
 
@@ -80,15 +81,20 @@ final class Connection {
     length += more;
   }
 
-  /** Queues a line, and writes what can be written at once. Throws when the client reads too slowly. */
-  void send(String text) throws IOException {
+  /** Queues a line, given in pieces, and writes what can be written at once. Throws when the client reads too slowly. */
+  void send(String... pieces) throws IOException {
     if (closed || closing) return;
-    byte[] bytes = (text + "\n").getBytes(StandardCharsets.UTF_8);
-    if (unreadBytes + bytes.length > MOST_UNREAD) throw new IOException("the client does not read");
     if (unread.isEmpty()) wroteAt = System.nanoTime();
+    // Writing an empty buffer looks like a full socket.
+    for (String piece : pieces) if (!piece.isEmpty()) queue(piece.getBytes(StandardCharsets.UTF_8));
+    queue(LINE_END);
+    write();
+  }
+
+  private void queue(byte[] bytes) throws IOException {
+    if (unreadBytes + bytes.length > MOST_UNREAD) throw new IOException("the client does not read");
     unread.add(ByteBuffer.wrap(bytes));
     unreadBytes += bytes.length;
-    write();
   }
 
   /** Closes once what has been sent so far is written. */

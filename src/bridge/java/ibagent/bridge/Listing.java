@@ -15,7 +15,7 @@ final class Listing {
   private static final int MOST_ROWS = 1_000;
   private static final long LONGEST_NANOS = 1_500_000_000L;
 
-  private final StringBuilder out = new StringBuilder();
+  private final StringBuilder out = new StringBuilder(16 * 1024);
   private final boolean components;
   private final int rows;
   private final long until = System.nanoTime() + LONGEST_NANOS;

@@ -28,7 +28,7 @@ final class Server implements Runnable, Connection.Lines {
   private static final int MOST_CONNECTIONS = 48;
   private static final int MOST_OF_A_USER = 24;
   private static final int MOST_WAITING = 16;
-  private static final int BACKLOG = 64;
+  private static final int BACKLOG = 256;
   private static final int LONGEST_REPLY = 4 * 1024 * 1024;
   /** How long an action may take before the client is told that it is under way. */
   private static final long UNDER_WAY_NANOS = 200_000_000L;
@@ -336,7 +336,7 @@ final class Server implements Runnable, Connection.Lines {
       answer(request, new Failure("too-large", "The answer would be too large."));
       return;
     }
-    if (settle(request)) send(request.connection, "{\"id\":" + request.id + ",\"ok\":true" + body + "}");
+    if (settle(request)) send(request.connection, "{\"id\":" + request.id + ",\"ok\":true", body, "}");
   }
 
   private void answer(Request request, Failure failure) {
@@ -359,9 +359,9 @@ final class Server implements Runnable, Connection.Lines {
     return line.append("}}").toString();
   }
 
-  private void send(Connection connection, String line) {
+  private void send(Connection connection, String... pieces) {
     try {
-      connection.send(line);
+      connection.send(pieces);
     } catch (Throwable problem) {
       drop(connection);
     }
