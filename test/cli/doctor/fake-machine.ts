@@ -194,6 +194,8 @@ export function aHealthyMachine(over: Partial<MachineParts> = {}): FakeMachine {
       [`${SHOW} ib-agent.service`]: shownUnit('ib-agent.service'),
       [`${SHOW} ib-session@live.service`]: shownUnit('ib-session@.service'),
       'pkaction --version': 'pkaction version 122\n',
+      'systemctl show --property=LoadState,ActiveState polkit.service':
+        'LoadState=loaded\nActiveState=active\n',
       'timedatectl show --property=NTPSynchronized --value': 'yes\n',
       'systemd-analyze cat-config systemd/journald.conf': '[Journal]\n#Storage=auto\n',
       'getent passwd':
