@@ -67,7 +67,7 @@ logged in by it. Run it again at any time: what is in place already is left alon
                       else is done: no packages, no users, no systemctl. For packagers.
   --help              print this text
 
-Tested on Debian 12 and 13 and Ubuntu 24.04, x86-64 and arm64. Exit status: 0 done, 1 failed, 2 wrong command line.
+Made for Debian 12 and 13 and Ubuntu 24.04, on x86-64 and arm64 (tested on Debian, x86-64). Exit status: 0 done, 1 failed, 2 wrong command line.
 TEXT
 }
 

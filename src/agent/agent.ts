@@ -71,13 +71,8 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   const startedAt = clock.now();
   const events = new Ring<EventRecord>(EVENTS_KEPT);
   const lines = new Map<string, Ring<LogLine>>();
-  let seq = 0;
-  if (journal !== null) {
-    for (const event of pastEvents(journal, EVENTS_KEPT)) {
-      seq = event.seq;
-      events.push(event);
-    }
-  }
+  // Those of earlier runs have the numbers below.
+  let seq = journal === null ? 0 : EVENTS_KEPT;
   const publish = (event: AgentEvent) => {
     log.event(event);
     seq += 1;
@@ -125,12 +120,6 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
 
   supervision.open();
   await Promise.all([...loops].map(([name, loop]) => loop.prepare(desired.memory(name))));
-  if (journal !== null) {
-    for (const [name, loop] of loops) {
-      const { most, before } = { most: LINES_KEPT, before: loop.recoveredFrom ?? clock.now() };
-      for (const line of pastLines(journal, loop.config.name, { most, before })) lines.get(name)?.push(line);
-    }
-  }
   const host = new HostSampler(new SystemHostMetrics(paths.state, clock), clock);
   const server: ControlServer = await startControlServer({
     place: { path: paths.socket, mode: supervision.socketMode },
@@ -150,6 +139,16 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
       host,
       notifier,
       startedAt,
+      recallEvents: once(async () => {
+        if (journal === null) return;
+        events.prepend(await pastEvents(journal, { most: EVENTS_KEPT, before: startedAt }));
+      }),
+      recallLines: onceEach(async (loop) => {
+        if (journal === null) return;
+        const before = loop.recoveredFrom ?? startedAt;
+        const { name } = loop.config;
+        lines.get(name)?.prepend(await pastLines(journal, name, { most: LINES_KEPT, before }));
+      }),
       supervisor: supervision.kind,
     }),
     onOperate: (actor, method, session, detail) =>
@@ -199,6 +198,28 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
       stopping ??= shutDown(signal);
       return stopping;
     },
+  };
+}
+
+/** What was read once is in memory; a first reading that failed is tried again. */
+function once(read: () => Promise<void>): () => Promise<void> {
+  let reading: Promise<void> | null = null;
+  return () => {
+    reading ??= read().catch((error: unknown) => {
+      reading = null;
+      throw error;
+    });
+    return reading;
+  };
+}
+
+/** {@link once} for each session. */
+function onceEach(read: (loop: SessionLoop) => Promise<void>): (loop: SessionLoop) => Promise<void> {
+  const reading = new Map<SessionLoop, () => Promise<void>>();
+  return (loop) => {
+    const known = reading.get(loop) ?? once(() => read(loop));
+    reading.set(loop, known);
+    return known();
   };
 }
 

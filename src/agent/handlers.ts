@@ -40,6 +40,9 @@ export type HandlerParts = {
   readonly notifier: Pick<Notifier, 'list' | 'test'>;
   readonly startedAt: number;
   readonly supervisor: AgentStatus['supervisor'];
+  /** Puts what earlier runs of the agent told in front of `events`, and of a session's `lines`; reads it once. */
+  readonly recallEvents: () => Promise<void>;
+  readonly recallLines: (loop: SessionLoop) => Promise<void>;
 };
 
 /** A piece of a picture as base64 is far below the limit of a frame, and all of them below what may wait for one peer. */
@@ -161,6 +164,7 @@ export function makeHandlers(parts: HandlerParts): Handlers {
     },
     events: async ({ session, since, limit, follow: more }, call) => {
       if (session !== undefined) findLoop(loops, session);
+      if (limit > 0) await parts.recallEvents();
       const wanted = (event: EventRecord) => session === undefined || event.session === session;
       const kept = parts.events
         .items()
@@ -177,6 +181,7 @@ export function makeHandlers(parts: HandlerParts): Handlers {
       const loop = findLoop(loops, session);
       const ring = parts.lines.get(loop.config.name);
       if (ring === undefined) return { dropped: 0 };
+      if (lines > 0) await parts.recallLines(loop);
       const tell = (line: LogLine) =>
         call.emit(showAccounts ? line : { ...line, text: maskAccounts(line.text) });
       for (const line of lines === 0 ? [] : ring.items().slice(-lines)) tell(line);

@@ -117,7 +117,7 @@ const progress = z.strictObject({
 const outcome = z.strictObject({ reached: z.boolean(), session: progress });
 
 const eventRecord = z.strictObject({
-  seq: z.int().meta({ description: 'counts up from 1 in one run of the agent' }),
+  seq: z.int().meta({ description: 'counts up' }),
   at: time,
   event: z.string(),
   messageId: z.string(),

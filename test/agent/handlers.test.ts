@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { makeHandlers } from '../../src/agent/handlers.ts';
 import { HostSampler } from '../../src/agent/host-sampler.ts';
 import type { BridgeComponent, BridgeWindow } from '../../src/bridge/protocol.ts';
@@ -73,6 +74,8 @@ class AgentScene {
       notifier: { list: () => [], test: async () => [] },
       startedAt: this.clock.now(),
       supervisor: 'process',
+      recallEvents: async () => {},
+      recallLines: async () => {},
     });
   }
 
@@ -318,6 +321,8 @@ describe('events', () => {
     const scene = new AgentScene('live', 'paper');
     scene.events.push(anEvent(1, 'live'));
     const { result, told, abort } = scene.call('events', { follow: true, session: 'live' });
+    // Earlier events are recalled first.
+    await setImmediate();
     scene.events.push(anEvent(2, 'live'));
     scene.events.push(anEvent(3, 'paper'));
     abort.abort();

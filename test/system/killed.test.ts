@@ -104,7 +104,7 @@ describe('an agent that is killed', () => {
       `f=/var/lib/ib-session/live/settings/standin.properties
        grep -v '^now.print' $f > /run/knobs
        for i in $(seq 1 ${PROBES}); do
-         { cat /run/knobs; printf 'now.print=%s\\n' "2026-11-23 09:00:00\\:000 IBC\\: ${fence}\\\\n2026-11-23 09:00:00\\:000 IBC\\: probe $i\\\\n2026-11-23 09:00:00\\:000 IBC\\: ${fence}"; } > $f.new
+         { cat /run/knobs; printf 'now.print=%s\\n' "2026-11-23 09:00:00\\:000 IBC\\: ${fence}\\\\\\\\n2026-11-23 09:00:00\\:000 IBC\\: probe $i\\\\\\\\n2026-11-23 09:00:00\\:000 IBC\\: ${fence}"; } > $f.new
          chown ib-gateway: $f.new; mv -T $f.new $f; sleep 0.13
        done`,
       { timeoutMs: 120_000 },
