@@ -80,11 +80,16 @@ describe('an agent that is killed', () => {
     for (let round = 0; round < 5; round += 1) {
       await machine.run(['systemctl', 'restart', AGENT]);
       // By the journal's clock: from systemd's word that it stops to the event that says that the socket serves.
-      const stopping = await machine.journal('_PID=1', `UNIT=${AGENT}`, 'JOB_TYPE=stop', '-n', '2');
+      const stopping = await machine.journal(
+        '_PID=1',
+        `UNIT=${AGENT}`,
+        'MESSAGE_ID=de5b426a63be47a7b6ac3eaac82e2f6f',
+        '-n',
+        '1',
+      );
       const serving = await machine.journal('IB_EVENT=agent-started', '-n', '1');
       const at = (entry: JournalEntry | undefined) => Number(entry?.['__REALTIME_TIMESTAMP']) / 1000;
-      const began = stopping.find((entry) => /^Stopping /.test(entry['MESSAGE'] ?? ''));
-      times.push(Math.round(at(serving.at(-1)) - at(began)));
+      times.push(Math.round(at(serving.at(-1)) - at(stopping.at(-1))));
     }
     times.sort((a, b) => a - b);
     assert.ok((times[0] ?? 0) > 0, times.join());
@@ -107,7 +112,7 @@ describe('an agent that is killed', () => {
       `f=/var/lib/ib-session/live/settings/standin.properties
        grep -v '^now.print' $f > /run/knobs
        for i in $(seq 1 ${PROBES}); do
-         { cat /run/knobs; printf 'now.print=%s\\n' "2026-11-23 09:00:00\\:000 IBC\\: ${fence}\\\\\\\\n2026-11-23 09:00:00\\:000 IBC\\: probe $i\\\\\\\\n2026-11-23 09:00:00\\:000 IBC\\: ${fence}"; } > $f.new
+         { cat /run/knobs; printf 'now.print=%s\\n' "${fence}\\\\\\\\n2026-11-23 09\\:00\\:00\\:000 IBC\\: probe $i\\\\\\\\n${fence}"; } > $f.new
          chown ib-gateway: $f.new; mv -T $f.new $f; sleep 0.13
        done`,
       { timeoutMs: 120_000 },
