@@ -766,7 +766,7 @@ uninstall_all() {
   if [ "$PURGE" = yes ]; then
     for path in "$DESTDIR/etc/ib-agent" "$DESTDIR"/var/lib/ib-agent "$DESTDIR"/var/lib/ib-session \
       "$DESTDIR"/run/ib-agent "$DESTDIR"/run/ib-session "$DESTDIR"/run/ib-display \
-      "$DESTDIR"/etc/credstore.encrypted/ib-session.*.{username,password} "$DESTDIR"/etc/credstore.encrypted/ib-code.*.seed; do
+      "$DESTDIR"/etc/credstore.encrypted/ib-session.*.{username,password} "$DESTDIR"/etc/credstore.encrypted/ib-code.*.seed "$DESTDIR"/etc/credstore.encrypted/ib-notify.*; do
       remove "$path"
     done
     # Newer systemds have this directory of their own.
