@@ -33,6 +33,11 @@ export function settleLedger(ledger: Ledger, now: number): Ledger {
   return { v: 1, entries: ledger.entries.map((old) => (old.at > now ? { ...old, at: now } : old)) };
 }
 
+/** The ledger with every entry moved by `ms`: after the clock was set forward by so much, each is as old as it was before. */
+export function shiftLedger(ledger: Ledger, ms: number): Ledger {
+  return { v: 1, entries: ledger.entries.map((old) => ({ ...old, at: old.at + ms })) };
+}
+
 /**
  * Adds an entry and forgets those older than two days. Entries dated after `now` (the clock was set back) are
  * taken as made now: a clock jump never frees budget that was spent.

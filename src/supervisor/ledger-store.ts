@@ -11,20 +11,27 @@ import {
   parseLedger,
   refundLedger,
   settleLedger,
+  shiftLedger,
 } from '../domain/ledger.ts';
 import type { Clock } from '../host/clock.ts';
 import { errorCode, writeFileAtomic } from '../host/files.ts';
 import { AgentError } from '../protocol/errors.ts';
 
+/** Less is a clock that is slewed, or the time between two readings. */
+const SMALLEST_JUMP_MS = 5_000;
+
 export class LedgerStore {
   readonly #path: string;
   readonly #clock: Clock;
   #ledger: Ledger;
+  /** The wall clock less the monotonic one, when last looked at. */
+  #offsetMs: number;
 
   /** Throws AgentError `state-unwritable` when the file is there and cannot be read as a ledger: a budget that is not known is not free. */
   constructor(path: string, clock: Clock) {
     this.#path = path;
     this.#clock = clock;
+    this.#offsetMs = clock.now() - clock.monotonicMs();
     this.#ledger = readLedger(path);
   }
 
@@ -33,7 +40,7 @@ export class LedgerStore {
    * by itself has happened all the same: it stays counted here, and is on disk with the next write that succeeds.
    */
   charge(entry: Omit<LedgerEntry, 'at'>): void {
-    const now = this.#clock.now();
+    const now = this.#now();
     const next = chargeLedger(this.#ledger, { ...entry, at: now }, now);
     if (entry.by === 'ibc') this.#ledger = next;
     this.#write(next);
@@ -51,10 +58,24 @@ export class LedgerStore {
   }
 
   budget(user: string, maxLoginsPerHour: number): Budget {
-    const now = this.#clock.now();
+    const now = this.#now();
     // Without this, entries from a clock that ran ahead would block for as long as it did.
     this.#ledger = settleLedger(this.#ledger, now);
     return budgetOf(this.#ledger, user, now, maxLoginsPerHour);
+  }
+
+  /**
+   * The time, after which entries are as old as they were: a clock that was set forward made no login older. A host that slept
+   * looks the same, and has its budget a little later than it could.
+   */
+  #now(): number {
+    const now = this.#clock.now();
+    const offsetMs = now - this.#clock.monotonicMs();
+    const jumpMs = Math.round(offsetMs - this.#offsetMs);
+    if (Math.abs(jumpMs) < SMALLEST_JUMP_MS) return now;
+    this.#offsetMs = offsetMs;
+    this.#ledger = shiftLedger(this.#ledger, jumpMs);
+    return now;
   }
 
   #write(next: Ledger): void {
