@@ -426,6 +426,34 @@ const secondFactorSchema = documented(
   { description: 'The second factor of the login.', restart: 'agent' },
 );
 
+/** As the dialog rules have them, which a test compares. */
+export const ANSWERABLE_DIALOGS = ['login-messages', 'restart-notice', 'version-notice'] as const;
+
+const ANSWER_PHRASE = `a list of ${ANSWERABLE_DIALOGS.join(', ')}`;
+const dialogsSchema = documented(
+  z
+    .strictObject(
+      {
+        answer: documented(
+          z
+            .array(z.enum(ANSWERABLE_DIALOGS, { error: `one of ${ANSWERABLE_DIALOGS.join(', ')}` }), {
+              error: ANSWER_PHRASE,
+            })
+            .prefault([]),
+          {
+            description:
+              'Dialogs that IBC leaves open and that the agent may close by their one button: login-messages (messages of IBKR at the login, "Resume login"), restart-notice (that the gateway restarts every day, "OK"), version-notice (that this version will not be supported much longer, "OK"). All others wait for a person: ibctl windows.',
+            examples: [['login-messages']],
+            restart: 'agent',
+          },
+        ),
+      },
+      { error: 'a map of settings' },
+    )
+    .prefault({}),
+  { description: "What the agent may do by itself in the gateway's windows.", restart: 'agent' },
+);
+
 const BACKOFF_PHRASE = 'a duration with its unit such as 30s, from 100ms to 24h';
 const restartSchema = documented(
   z
@@ -598,6 +626,7 @@ export const sessionSchema = z.strictObject(
     ibc: ibcSchema,
     jts: jtsSchema,
     secondFactor: secondFactorSchema,
+    dialogs: dialogsSchema,
     restart: restartSchema,
     deadlines: deadlinesSchema,
     credentials: credentialsSchema,

@@ -62,6 +62,9 @@ const METHOD_ACCESS: { readonly [M in MethodName]: (typeof METHODS)[M]['access']
   logs: 'observe',
   'notify-list': 'observe',
   'notify-test': 'operate',
+  windows: 'observe',
+  'window-click': 'operate',
+  screenshot: 'operate',
 };
 
 const RETRY_MS = 2_000;

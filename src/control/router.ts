@@ -37,8 +37,13 @@ export type Handlers = {
   readonly [M in MethodName]: (params: ParamsOf<M>, call: Call<M>) => Promise<ResultOf<M>>;
 };
 
-/** Told of every call that may change something, before it is served. `session` is null when none was named. */
-export type OnOperate = (actor: Actor, method: MethodName, session: string | null) => void;
+/** Told of every call that may change something, before it is served. `session` is null when none was named, `detail` says what of it. */
+export type OnOperate = (
+  actor: Actor,
+  method: MethodName,
+  session: string | null,
+  detail: string | null,
+) => void;
 
 export type RouterOptions = {
   readonly handlers: Handlers;
@@ -199,7 +204,7 @@ export function converse(peer: Peer, admitted: Admitted, options: RouterOptions)
     if (!parsed.success) throw invalidParams(name, row.params, parsed.error);
     // The table ties the schema of a row to its method; TypeScript cannot follow that through the index.
     const checked = parsed.data as ParamsOf<M>;
-    if (access === 'operate') onOperate(caller, name, sessionOf(checked));
+    if (access === 'operate') onOperate(caller, name, sessionOf(checked), detailOf(checked));
     const emitter = checkResults ? (event: StreamOf<M>) => emit(checkedEvent(name, event)) : emit;
     return async () => {
       const result = await handlers[name](checked, { actor: caller, signal, emit: emitter });
@@ -286,6 +291,13 @@ function isMethodName(name: string): name is MethodName {
 
 function sessionOf(params: object): string | null {
   return 'session' in params && typeof params.session === 'string' ? params.session : null;
+}
+
+/** What a record of the call must not leave out: the window, and the button that was pressed in it. */
+function detailOf(params: object): string | null {
+  const words = ['window', 'button'].map((key) => (params as Record<string, unknown>)[key]);
+  const said = words.filter((word) => typeof word === 'string');
+  return said.length === 0 ? null : said.map(printable).join(' ');
 }
 
 function checkedEvent<M extends MethodName>(name: M, event: StreamOf<M>): StreamOf<M> {

@@ -29,6 +29,7 @@ import { IbcMapping } from './ibc-mapping.ts';
 import type { LedgerStore } from './ledger-store.ts';
 import { Retelling } from './retelling.ts';
 import type { HostObservation, Recovery, SessionHost } from './session-host.ts';
+import type { WindowWatch } from './window-watch.ts';
 
 /** How long a launcher may take to use its order; after that a leftover order is worth nothing. */
 const ORDER_VALID_MS = 60_000;
@@ -36,6 +37,8 @@ const LONGEST_ERROR_TEXT = 300;
 /** The loop is asked for a sign of life this often, and is given up as hung after the second time. */
 const TICK_MS = 2_000;
 const LONGEST_TICK_MS = 10_000;
+/** How long a JVM whose bridge has gone is looked for often. */
+const GONE_MS = 10_000;
 /** States that last: what ends them is no urgent news. */
 const RESTING: ReadonlySet<string> = new Set(['stopped', 'ready', 'degraded', 'backing-off', 'halted']);
 
@@ -51,6 +54,8 @@ export type SessionLoopParts = {
   readonly desired: DesiredStore;
   readonly makeHost: (listener: (observation: HostObservation) => void) => SessionHost;
   readonly makeApi: (listener: (fact: Fact) => void) => ApiWatch;
+  /** `onGone`: the connection to the JVM's windows has ended, most often with the JVM. */
+  readonly makeWindows: (listener: (fact: Fact) => void, onGone: () => void) => WindowWatch;
   readonly onEvent: (event: AgentEvent) => void;
   readonly onLine: (line: LogLine) => void;
 };
@@ -60,6 +65,11 @@ export class SessionLoop {
   readonly #parts: SessionLoopParts;
   readonly #host: SessionHost;
   readonly #api: ApiWatch;
+  readonly #windows: WindowWatch;
+  /** Order of the run whose windows are watched. */
+  #watched: string | null = null;
+  /** Until when the JVM may be gone without its host having said so; monotonic milliseconds. */
+  #goneUntilMs = 0;
   readonly #listeners = new Set<(state: SessionState) => void>();
   readonly #queue: Fact[] = [];
   #busy = false;
@@ -88,10 +98,19 @@ export class SessionLoop {
     this.#mapping = new IbcMapping(parts.config.deadlines.secondFactorMs);
     this.#host = parts.makeHost((observation) => this.#observe(observation));
     this.#api = parts.makeApi((fact) => this.dispatch(fact));
+    this.#windows = parts.makeWindows(
+      (fact) => this.dispatch(fact),
+      () => this.#suspectGone(),
+    );
   }
 
   get state(): SessionState {
     return this.#state;
+  }
+
+  /** The windows of the JVM that runs. */
+  get windows(): WindowWatch {
+    return this.#windows;
   }
 
   /** Pid of the JVM or its launcher; null when there is none. */
@@ -235,6 +254,7 @@ export class SessionLoop {
     this.#ticks?.cancel();
     this.#timer?.cancel();
     this.#api.unwatch();
+    this.#windows.unwatch();
     await this.#host.close();
   }
 
@@ -264,6 +284,7 @@ export class SessionLoop {
       if (own !== null) this.#perform(own, before);
     }
     this.#tellReadiness();
+    this.#watchWindows();
     for (const listener of [...this.#listeners]) listener(state);
   }
 
@@ -271,13 +292,38 @@ export class SessionLoop {
   #tellReadiness(): void {
     const { phase, run } = this.#state;
     if (this.#retelling?.at != null) return;
-    this.#host.expect(!RESTING.has(phase.name));
+    this.#expect(phase.name);
     const ready = phase.name === 'ready';
     const undecided = run?.adopted === true && phase.name === 'loading' && !this.#decided;
     if (undecided || (ready === this.#ready && this.#decided)) return;
     this.#decided = true;
     this.#ready = ready;
     this.#host.setReady(ready);
+  }
+
+  /** One connection for each JVM: a run that is over and one that follows at once are two. */
+  #watchWindows(): void {
+    if (this.#retelling?.at != null) return;
+    const order = this.#state.run?.order ?? null;
+    if (order !== this.#watched) {
+      this.#windows.unwatch();
+      if (order !== null) this.#windows.watch();
+      this.#watched = order;
+    }
+    this.#windows.expect(!RESTING.has(this.#state.phase.name));
+  }
+
+  #expect(phase: string): void {
+    this.#host.expect(!RESTING.has(phase) || this.#parts.clock.monotonicMs() < this.#goneUntilMs);
+  }
+
+  #suspectGone(): void {
+    const { clock } = this.#parts;
+    this.#goneUntilMs = clock.monotonicMs() + GONE_MS;
+    this.#expect(this.#state.phase.name);
+    clock.after(GONE_MS, () => {
+      if (!this.#closing) this.#expect(this.#state.phase.name);
+    });
   }
 
   #perform(effect: Effect, before: SessionState): void {

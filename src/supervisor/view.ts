@@ -91,8 +91,16 @@ export function progressOf(config: SessionConfig, state: SessionState, now: numb
 
 function secondFactorOf(state: SessionState): SecondFactor | null {
   if (state.phase.name !== 'awaiting-second-factor') return null;
-  const { method, deadline, attempt } = state.phase;
-  return { method, since: isoTime(state.since), deadline: isoTime(deadline), attempt };
+  const { method, deadline, attempt, detail } = state.phase;
+  return {
+    method,
+    since: isoTime(state.since),
+    deadline: isoTime(deadline),
+    attempt,
+    prompt: detail?.prompt ?? null,
+    challenge: detail?.challenge ?? null,
+    devices: detail?.devices == null ? null : [...detail.devices],
+  };
 }
 
 function nextOf(config: SessionConfig, state: SessionState): NextStep | null {

@@ -78,6 +78,9 @@ export function handlers(changes: Partial<Handlers> = {}): Handlers {
     logs: async () => ({ dropped: 0 }),
     'notify-list': async () => ({ targets: [] }),
     'notify-test': async () => ({ results: [] }),
+    windows: async () => ({ session: aProgress().session, count: 0 }),
+    'window-click': async ({ window, button }) => ({ session: aProgress().session, window, button }),
+    screenshot: async () => ({ session: aProgress().session, width: 1, height: 1, bytes: 0 }),
     ...changes,
   };
 }
@@ -101,6 +104,7 @@ export type TestServer = {
     readonly actor: Actor;
     readonly method: string;
     readonly session: string | null;
+    readonly detail: string | null;
   }[];
   readonly connectionCount: () => number;
   readonly close: () => Promise<void>;
@@ -128,7 +132,7 @@ export async function startServer(t: TestContext, setup: ServerSetup = {}): Prom
     records.push({ level, message, fields });
   };
   const log: ControlLog = { debug: logTo('debug'), warn: logTo('warn'), error: logTo('error') };
-  const operations: { actor: Actor; method: string; session: string | null }[] = [];
+  const operations: { actor: Actor; method: string; session: string | null; detail: string | null }[] = [];
   const server = await startControlServer({
     place: { path, mode: 0o600 },
     mode: 'process',
@@ -138,7 +142,7 @@ export async function startServer(t: TestContext, setup: ServerSetup = {}): Prom
     clock,
     log,
     handlers: handlers(),
-    onOperate: (actor, method, session) => operations.push({ actor, method, session }),
+    onOperate: (actor, method, session, detail) => operations.push({ actor, method, session, detail }),
     checkResults: true,
     ...changes,
   });

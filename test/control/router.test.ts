@@ -54,7 +54,8 @@ function begin(setup: Setup = {}) {
     {
       handlers: handlers(changes),
       log: controlLog,
-      onOperate: (actor, method, session) => operations.push([actor.uid, actor.client, method, session]),
+      onOperate: (actor, method, session, detail) =>
+        operations.push([actor.uid, actor.client, method, session, ...(detail === null ? [] : [detail])]),
       checkResults: true,
       ...options,
     },
@@ -237,9 +238,13 @@ test('every call that operates is told with who, what and which session; those t
   await ask('stop');
   await ask('status');
   await ask('restart', { cold: 'x' });
+  await ask('window-click', { session: 'live', window: 'w7', button: 'I\u001b agree' });
+  await ask('screenshot', { window: 'w3' });
   assert.deepEqual(operations, [
     [1000, 'test 1.0', 'login', 'live'],
     [1000, 'test 1.0', 'stop', null],
+    [1000, 'test 1.0', 'window-click', 'live', 'w7 I  agree'],
+    [1000, 'test 1.0', 'screenshot', null, 'w3'],
   ]);
 });
 

@@ -6,7 +6,7 @@ import { isMissing, type Machine, parseProperties, printed, type Space, seen } f
 import type { Check, Scene } from './scene.ts';
 
 /** Where an installed ib-agent keeps the files that are copied into the system. */
-export const SHIPPED = '/usr/lib/ib-agent/current/systemd';
+export const SHIPPED = '/usr/lib/ib-agent/current/share/systemd';
 
 const OLDEST_SYSTEMD = 252;
 

@@ -112,7 +112,7 @@ function found<T>(value: T | { code: string } | undefined): Look<T> {
 const GIB = 1024 ** 3;
 export const NOW = Date.parse('2026-11-23T09:00:00Z');
 const SET_AT = Date.parse('2026-11-20T08:30:00Z');
-const SHIPPED = '/usr/lib/ib-agent/current/systemd';
+const SHIPPED = '/usr/lib/ib-agent/current/share/systemd';
 const UNITS = ['ib-agent.service', 'ib-session@.service'];
 
 const aFile = (over: Partial<FileFacts> = {}): FileFacts => ({
