@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import { poll } from './command.ts';
 import { bootProduct, USERS } from './install.ts';
 import type { Machine } from './machine.ts';
 import { does, forgetLogins, ibctl, inState, sessionStatus } from './product.ts';
@@ -16,6 +17,7 @@ type Row = {
   readonly subject: string;
   readonly result: string;
   readonly evidence: string;
+  readonly command: string | null;
 };
 
 describe('what root does', () => {
@@ -77,6 +79,35 @@ describe('what root does', () => {
     assert.equal(places.stdout.trim(), '0');
   });
 
+  test('credentials are asked for on a terminal, where only the user name is shown; the next login takes them', async () => {
+    await does(machine, 'stop');
+    await machine.sh('mkfifo -m 0600 /run/keys');
+    const asked = machine.spawn([
+      'sh',
+      '-c',
+      // Held open for both: the program reads keys as they come, as from a keyboard.
+      'exec 3<>/run/keys; exec script --quiet --return --flush --command "ibctl credentials set live" /run/screen <&3',
+    ]);
+    const screen = async () => (await machine.run(['cat', '/run/screen'], { check: false })).stdout;
+    const answer = async (question: RegExp, keys: string) => {
+      await poll(`it asks ${question}`, async () => question.test(await screen()));
+      await machine.run(['sh', '-c', 'cat >/run/keys'], { input: `${keys}\r` });
+    };
+    await answer(/IBKR user name of live: /, USERNAME);
+    await answer(/IBKR password of live: /, WRONG);
+    await answer(/The same again: /, RIGHT);
+    // They differ, so it asks once more.
+    await answer(/The two passwords differ\..*IBKR password of live: /s, RIGHT);
+    await answer(/The same again: .*The same again: /s, RIGHT);
+    assert.equal(await asked.done, 0, await screen());
+    const shown = await screen();
+    assert.match(shown, /Sealed the user name and password of live/);
+    assert.ok(shown.includes(USERNAME));
+    for (const secret of [RIGHT, WRONG]) assert.equal(shown.includes(secret), false, shown);
+    await forgetLogins(machine);
+    await does(machine, 'login');
+  });
+
   test('doctor finds nothing wrong on a host that is right, and sees as much as its caller may', async () => {
     const asRoot = await doctor(null);
     const failed = [...asRoot.rows.values()].filter(({ result }) => result === 'failed');
@@ -106,6 +137,77 @@ describe('what root does', () => {
     assert.equal((await doctor(null)).status, 0);
   });
 
+  const faults: readonly (readonly [string, string, string, string, RegExp, RegExp])[] = [
+    [
+      'a unit file that is missing',
+      'mv /usr/lib/systemd/system/ib-display@.service /root/unit; systemctl daemon-reload',
+      'mv /root/unit /usr/lib/systemd/system/ib-display@.service; systemctl daemon-reload',
+      'units',
+      /systemd does not know ib-display@\.service/,
+      /sudo install .*ib-display@\.service /,
+    ],
+    [
+      'polkit that is masked',
+      'systemctl mask --runtime polkit; systemctl stop polkit',
+      'systemctl unmask --runtime polkit; systemctl start polkit',
+      'polkit',
+      /is masked/,
+      /sudo systemctl unmask polkit/,
+    ],
+    [
+      'a credential that is missing',
+      'mv /etc/credstore.encrypted/ib-session.live.password /root/password',
+      'mv /root/password /etc/credstore.encrypted/ib-session.live.password',
+      'credentials',
+      /password is not set/,
+      /sudo ibctl credentials set live/,
+    ],
+  ];
+  for (const [what, harm, heal, id, evidence, command] of faults) {
+    test(`doctor names ${what}, ends with 1, and gives the line that mends it`, async () => {
+      await machine.sh(harm);
+      const { status, rows } = await doctor(null);
+      await machine.sh(heal);
+      const row = rows.get(id);
+      assert.deepEqual([status, row?.result], [1, 'failed'], JSON.stringify(row));
+      assert.match(row?.evidence ?? '', evidence);
+      assert.match(row?.command ?? '', command);
+      assert.equal((await doctor(null)).status, 0);
+    });
+  }
+
+  test('the line that doctor gives for a missing unit file mends it', async () => {
+    await machine.sh('mv /usr/lib/systemd/system/ib-display@.service /root/unit; systemctl daemon-reload');
+    const line = (await doctor(null)).rows.get('units')?.command ?? '';
+    await machine.run(['sh', '-euc', line]);
+    const { status } = await doctor(null);
+    await machine.sh(
+      'rm /etc/systemd/system/ib-display@.service; mv /root/unit /usr/lib/systemd/system/ib-display@.service; systemctl daemon-reload',
+    );
+    assert.equal(status, 0, line);
+  });
+
+  test("doctor names an API port that another user's program holds", async () => {
+    await does(machine, 'stop');
+    const squatter = machine.spawn(
+      [
+        '/usr/lib/ib-agent/current/bin/node',
+        '-e',
+        "require('net').createServer().listen(4001, '127.0.0.1', () => console.log('up'))",
+      ],
+      { user: USERS.stranger },
+    );
+    await squatter.line(/^up$/);
+    const { status, rows } = await doctor(null);
+    await squatter.kill();
+    const row = rows.get('api-port');
+    assert.deepEqual([status, row?.result], [1, 'failed'], JSON.stringify(row));
+    assert.match(row?.evidence ?? '', /4001 is held by a program of strange/);
+    assert.match(row?.command ?? '', /sudo ss -ltnp/);
+    await forgetLogins(machine);
+    await does(machine, 'login');
+  });
+
   test('the example firewall refuses a stranger the API port, and the session stays ready', async () => {
     const connect = (user: string | null) =>
       machine.run(['bash', '-c', 'exec 3<>/dev/tcp/127.0.0.1/4001'], {
@@ -114,10 +216,18 @@ describe('what root does', () => {
       });
     assert.equal((await connect(USERS.stranger)).status, 0, 'loopback is not private');
     const rules = readFileSync(new URL('../../etc/examples/ib-agent.nft', import.meta.url), 'utf8');
-    await machine.writeFile('/etc/nftables.d/ib-agent.nft', rules);
+    // As its comments say: the trading program's user is put in.
+    await machine.sh('useradd --system bot');
+    const fitted = rules.replace(
+      /^\t\telements = \{ root, ib-agent, ib-gateway \}$/m,
+      '\t\telements = { root, ib-agent, ib-gateway, bot }',
+    );
+    assert.notEqual(fitted, rules);
+    await machine.writeFile('/etc/nftables.d/ib-agent.nft', fitted);
     await machine.run(['nft', '-f', '/etc/nftables.d/ib-agent.nft']);
     assert.notEqual((await connect(USERS.stranger)).status, 0);
-    assert.equal((await connect(null)).status, 0);
+    for (const user of [null, 'ib-agent', 'bot']) assert.equal((await connect(user)).status, 0, `${user}`);
+    assert.match((await doctor(null)).rows.get('other-users')?.evidence ?? '', /has the table ib_agent/);
     await forgetLogins(machine);
     // The agent's own connection is made anew by the restart, through the rules.
     await inState(machine, 'ready');
