@@ -6,7 +6,17 @@ import { IBC_SETTINGS, type IbcSetting, TIME_OF_DAY_PATTERN } from './ibc-settin
 import { initialHeapBytes, jvmOptionName, refuseJvmOption } from './jvm-options.ts';
 import { notifyTargetSchema, TARGET_NAME_PATTERN, TARGET_NAME_RULE } from './notify-schema.ts';
 import { DEFAULT_ROOTS } from './paths.ts';
-import { absolutePath, CONTROL, documented, duration, integer, refuse, text, yesNo } from './schema-parts.ts';
+import {
+  absolutePath,
+  CONTROL,
+  documented,
+  duration,
+  integer,
+  programWithArguments,
+  refuse,
+  text,
+  yesNo,
+} from './schema-parts.ts';
 
 // java takes the class path as one text with colons between.
 const programDirectory = (what: string) => absolutePath(what, /:/, 'a colon');
@@ -532,28 +542,12 @@ const credentialsSchema = documented(
           examples: ['/etc/ib-agent/credentials/live'],
           restart: 'session',
         }),
-        command: documented(
-          z
-            .array(
-              z
-                .string({ error: 'a text' })
-                .max(4096, { error: 'a text' })
-                .refine((value) => !value.includes('\0'), { error: 'a text without NUL' }),
-              { error: 'a list: the program and its arguments' },
-            )
-            .min(1, { error: 'a list: the program and its arguments' })
-            .refine((argv) => argv[0] === undefined || argv[0].startsWith('/'), {
-              error: 'the absolute path of the program',
-              path: [0],
-            })
-            .optional(),
-          {
-            description:
-              'Program and arguments that print one credential; the word username or password is added as the last argument. It is run without a shell.',
-            examples: [['/usr/local/bin/ib-secret', 'live']],
-            restart: 'session',
-          },
-        ),
+        command: documented(programWithArguments().optional(), {
+          description:
+            'Program and arguments that print one credential; the word username or password is added as the last argument. It is run without a shell.',
+          examples: [['/usr/local/bin/ib-secret', 'live']],
+          restart: 'session',
+        }),
       },
       { error: 'a map with directory or command' },
     )
