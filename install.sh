@@ -67,7 +67,7 @@ logged in by it. Run it again at any time: what is in place already is left alon
                       else is done: no packages, no users, no systemctl. For packagers.
   --help              print this text
 
-Tested on Debian 12 and 13 and Ubuntu 24.04, x86-64 and arm64. Exit status: 0 done, 1 failed, 2 wrong command line.
+Made for Debian 12 and 13 and Ubuntu 24.04, on x86-64 and arm64 (tested on Debian, x86-64). Exit status: 0 done, 1 failed, 2 wrong command line.
 TEXT
 }
 
@@ -314,7 +314,7 @@ check_host() {
     *) untested "this is $name $version; tested are Debian 12 and 13 and Ubuntu 24.04" ;;
   esac
   systemd=$(systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p') || true
-  [ -n "$systemd" ] || die "there is no systemd on this host" "Without it: see \"Run it on your gateway\" in README.md"
+  [ -n "$systemd" ] || die "there is no systemd on this host" "Without it: see \"Without systemd\" in README.md"
   [ "$systemd" -ge "$OLDEST_SYSTEMD" ] ||
     untested "this host has systemd $systemd; $OLDEST_SYSTEMD is the oldest that has what the units need"
   [ -d /run/systemd/system ] || warn "systemd does not run here (a chroot?): nothing is started; enable ib-agent.service yourself"
@@ -701,7 +701,7 @@ next_steps() {
 ib-agent $VERSION is installed and runs. It logs nothing in before you say so. Next:
 
   1. sudo usermod -aG ib-operators ${SUDO_USER:-YOU}    # who may log in, stop, …; ib-observers may only look
-  2. IB Gateway and IBC: install them below /opt/ibgateway and /opt/ibc, readable by everybody
+  2. IB Gateway and IBC: install them below /opt, readable by everybody; README.md, "Install", has the commands
   3. sudoedit $CONFIG                # the sessions; check it: ibctl config check
   4. sudo ibctl credentials set NAME                  # asks for user name and password, and seals them
   5. sudo systemctl restart ib-agent
@@ -766,9 +766,13 @@ uninstall_all() {
   if [ "$PURGE" = yes ]; then
     for path in "$DESTDIR/etc/ib-agent" "$DESTDIR"/var/lib/ib-agent "$DESTDIR"/var/lib/ib-session \
       "$DESTDIR"/run/ib-agent "$DESTDIR"/run/ib-session "$DESTDIR"/run/ib-display \
-      "$DESTDIR"/etc/credstore.encrypted/ib-session.*.{username,password} "$DESTDIR"/etc/credstore.encrypted/ib-code.*.seed; do
+      "$DESTDIR"/etc/credstore.encrypted/ib-session.*.{username,password} "$DESTDIR"/etc/credstore.encrypted/ib-code.*.seed "$DESTDIR"/etc/credstore.encrypted/ib-notify.*; do
       remove "$path"
     done
+    # Newer systemds have this directory of their own.
+    if [ "$DRY_RUN" = no ] && [ ! -e "$DESTDIR/usr/lib/tmpfiles.d/credstore.conf" ]; then
+      rmdir "$DESTDIR/etc/credstore.encrypted" 2>/dev/null || true
+    fi
     [ "$ON_THIS_HOST" = no ] || remove_accounts
     remove "$LIB"
   elif [ "$DRY_RUN" = no ] && [ -f "$RECORD/files" ]; then

@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { cliReference } from '../src/cli/reference.ts';
 import { configurationReference, exampleConfig } from '../src/config/reference.ts';
 import { protocolReference } from '../src/control/reference.ts';
+import { dialogsReference } from './dialogs-reference.ts';
 import { eventsReference } from './events-reference.ts';
 import { journalCatalog } from './journal-catalog.ts';
 import { statesReference } from './states-reference.ts';
@@ -12,6 +13,7 @@ import { statesReference } from './states-reference.ts';
 /** File → its text, all of it generated. */
 export const GENERATED: Readonly<Record<string, () => string>> = {
   'docs/configuration.md': configurationReference,
+  'docs/dialogs.md': dialogsReference,
   'docs/events.md': eventsReference,
   'docs/ibctl.md': cliReference,
   'docs/protocol.md': protocolReference,

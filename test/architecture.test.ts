@@ -31,6 +31,8 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
     'supervisor',
     'control',
     'notify',
+    // Its configuration comes the way the launchers' does.
+    'launch',
   ],
   cli: ['protocol', 'control', 'config', 'gateway', 'host'],
 };

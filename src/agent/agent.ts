@@ -2,6 +2,7 @@
 
 import { chmodSync, chownSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { BridgeClient } from '../bridge/client.ts';
 import { notifySecretReader } from '../config/notify-secrets.ts';
 import { agentPaths, sessionPaths } from '../config/paths.ts';
 import type { Config, SessionConfig } from '../config/types.ts';
@@ -21,6 +22,7 @@ import { TwsApiWatch } from '../supervisor/api-watch.ts';
 import { DesiredStore } from '../supervisor/desired-store.ts';
 import { LedgerStore } from '../supervisor/ledger-store.ts';
 import { SessionLoop } from '../supervisor/session-loop.ts';
+import { BridgeWindowWatch, bridgeRetryMs } from '../supervisor/window-watch.ts';
 import type { AgentLog } from './event-log.ts';
 import { makeHandlers } from './handlers.ts';
 import { HostSampler } from './host-sampler.ts';
@@ -69,13 +71,8 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   const startedAt = clock.now();
   const events = new Ring<EventRecord>(EVENTS_KEPT);
   const lines = new Map<string, Ring<LogLine>>();
-  let seq = 0;
-  if (journal !== null) {
-    for (const event of pastEvents(journal, EVENTS_KEPT)) {
-      seq = event.seq;
-      events.push(event);
-    }
-  }
+  // Those of earlier runs have the numbers below.
+  let seq = journal === null ? 0 : EVENTS_KEPT;
   const publish = (event: AgentEvent) => {
     log.event(event);
     seq += 1;
@@ -123,12 +120,6 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
 
   supervision.open();
   await Promise.all([...loops].map(([name, loop]) => loop.prepare(desired.memory(name))));
-  if (journal !== null) {
-    for (const [name, loop] of loops) {
-      const { most, before } = { most: LINES_KEPT, before: loop.recoveredFrom ?? clock.now() };
-      for (const line of pastLines(journal, loop.config.name, { most, before })) lines.get(name)?.push(line);
-    }
-  }
   const host = new HostSampler(new SystemHostMetrics(paths.state, clock), clock);
   const server: ControlServer = await startControlServer({
     place: { path: paths.socket, mode: supervision.socketMode },
@@ -148,14 +139,25 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
       host,
       notifier,
       startedAt,
+      recallEvents: once(async () => {
+        if (journal === null) return;
+        events.prepend(await pastEvents(journal, { most: EVENTS_KEPT, before: startedAt }));
+      }),
+      recallLines: onceEach(async (loop) => {
+        if (journal === null) return;
+        const before = loop.recoveredFrom ?? startedAt;
+        const { name } = loop.config;
+        lines.get(name)?.prepend(await pastLines(journal, name, { most: LINES_KEPT, before }));
+      }),
       supervisor: supervision.kind,
     }),
-    onOperate: (actor, method, session, override) =>
+    onOperate: (actor, method, session, { detail, override }) =>
       say(
         {
           event: 'operator-command',
           fields: {
             IB_METHOD: method,
+            IB_DETAIL: detail ?? '',
             IB_OVERRIDE: override ? 'yes' : '',
             IB_ACTOR_UID: String(actor.uid ?? ''),
             IB_ACTOR_PID: String(actor.pid ?? ''),
@@ -197,6 +199,28 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
       stopping ??= shutDown(signal);
       return stopping;
     },
+  };
+}
+
+/** What was read once is in memory; a first reading that failed is tried again. */
+function once(read: () => Promise<void>): () => Promise<void> {
+  let reading: Promise<void> | null = null;
+  return () => {
+    reading ??= read().catch((error: unknown) => {
+      reading = null;
+      throw error;
+    });
+    return reading;
+  };
+}
+
+/** {@link once} for each session. */
+function onceEach(read: (loop: SessionLoop) => Promise<void>): (loop: SessionLoop) => Promise<void> {
+  const reading = new Map<SessionLoop, () => Promise<void>>();
+  return (loop) => {
+    const known = reading.get(loop) ?? once(() => read(loop));
+    reading.set(loop, known);
+    return known();
   };
 }
 
@@ -258,6 +282,22 @@ function makeLoop(
     desired,
     makeHost: (listener) => supervision.makeHost(session, listener),
     makeApi: (listener) => new TwsApiWatch(session, clock, listener, supervision.gatewayUid),
+    makeWindows: (listener, onGone) =>
+      new BridgeWindowWatch({
+        config: session,
+        clock,
+        listener,
+        onGone,
+        makeBridge: (observe) =>
+          new BridgeClient({
+            path: paths.bridgeSocket,
+            clock,
+            serverUid: supervision.gatewayUid ?? parts.uid,
+            observe,
+            events: true,
+            reconnectDelayMs: bridgeRetryMs,
+          }),
+      }),
     onEvent: publish,
     onLine,
   });

@@ -26,6 +26,8 @@ import type { LedgerStore } from '../supervisor/ledger-store.ts';
 import { planOf } from '../supervisor/plan.ts';
 import type { SessionLoop } from '../supervisor/session-loop.ts';
 import { progressOf, statusOf } from '../supervisor/view.ts';
+import { paintAll } from '../supervisor/window-picture.ts';
+import { windowViewOf } from '../supervisor/window-view.ts';
 import type { HostSampler } from './host-sampler.ts';
 
 export type HandlerParts = {
@@ -39,7 +41,14 @@ export type HandlerParts = {
   readonly notifier: Pick<Notifier, 'list' | 'test'>;
   readonly startedAt: number;
   readonly supervisor: AgentStatus['supervisor'];
+  /** Puts what earlier runs of the agent told in front of `events`, and of a session's `lines`; reads it once. */
+  readonly recallEvents: () => Promise<void>;
+  readonly recallLines: (loop: SessionLoop) => Promise<void>;
 };
+
+/** A piece of a picture as base64 is far below the limit of a frame, and all of them below what may wait for one peer. */
+const PICTURE_PIECE = 192 * 1024;
+const LONGEST_PICTURE = 5 * 1024 * 1024;
 
 /** What following a session needs of a call; every method that streams progress has it. */
 type ProgressCall = { readonly signal: AbortSignal; emit(item: Progress): void };
@@ -162,6 +171,7 @@ export function makeHandlers(parts: HandlerParts): Handlers {
     },
     events: async ({ session, since, limit, follow: more }, call) => {
       if (session !== undefined) findLoop(loops, session);
+      if (limit > 0) await parts.recallEvents();
       const wanted = (event: EventRecord) => session === undefined || event.session === session;
       const kept = parts.events
         .items()
@@ -178,6 +188,7 @@ export function makeHandlers(parts: HandlerParts): Handlers {
       const loop = findLoop(loops, session);
       const ring = parts.lines.get(loop.config.name);
       if (ring === undefined) return { dropped: 0 };
+      if (lines > 0) await parts.recallLines(loop);
       const tell = (line: LogLine) =>
         call.emit(showAccounts ? line : { ...line, text: maskAccounts(line.text) });
       for (const line of lines === 0 ? [] : ring.items().slice(-lines)) tell(line);
@@ -189,6 +200,34 @@ export function makeHandlers(parts: HandlerParts): Handlers {
     'notify-test': async ({ target, event }, call) => ({
       results: [...(await parts.notifier.test({ target, event, signal: call.signal }))],
     }),
+    windows: async ({ session }, call) => {
+      const loop = findLoop(loops, session);
+      const windows = await loop.windows.list();
+      for (const window of windows) call.emit(windowViewOf(window));
+      return { session: loop.config.name, count: windows.length };
+    },
+    'window-click': async ({ session, window, button, askedAt }) => {
+      const loop = findLoop(loops, session);
+      refuseRepeated(askedAt);
+      await loop.windows.click(window, button);
+      return { session: loop.config.name, window, button };
+    },
+    screenshot: async ({ session, window }, call) => {
+      const loop = findLoop(loops, session);
+      const { display } = loop.config;
+      const picture =
+        window === undefined ? await paintAll(loop.windows, display) : await loop.windows.paint(window);
+      const { width, height, png } = picture;
+      if (png.length > LONGEST_PICTURE) {
+        throw new AgentError('frame-too-large', `the picture has ${png.length} bytes`, {
+          hint: 'take one window: ibctl screenshot --window',
+        });
+      }
+      for (let at = 0; at < png.length; at += PICTURE_PIECE) {
+        call.emit({ data: png.subarray(at, at + PICTURE_PIECE).toString('base64') });
+      }
+      return { session: loop.config.name, width, height, bytes: png.length };
+    },
   };
 }
 
@@ -198,6 +237,18 @@ function overrideOf(
   { uid, pid }: { readonly uid: number | null; readonly pid: number | null },
 ): Override | null {
   return override ? { uid, pid } : null;
+}
+
+/** A press cannot be found out about afterwards, and twice may be once too often. */
+function refuseRepeated(askedAt: string | undefined): void {
+  if (askedAt === undefined) return;
+  throw new AgentError(
+    'connection-lost',
+    'the agent was restarted: it is not known whether the button was pressed',
+    {
+      hint: 'see what shows now: ibctl windows',
+    },
+  );
 }
 
 /** Hands on what comes until the signal aborts. */

@@ -3,13 +3,13 @@
 // Owns the program ib-agent: its command line, signals, and what happens when something goes wrong that nobody foresaw.
 
 import { parseArgs } from 'node:util';
-import { loadConfig } from '../config/load.ts';
 import { DEFAULT_CONFIG_FILE } from '../config/paths.ts';
 import type { Config } from '../config/types.ts';
 import { SystemClock } from '../host/clock.ts';
 import { LibsystemdJournal } from '../host/journal-reader.ts';
 import { openNotifier } from '../host/notify.ts';
 import { SystemctlServiceManager } from '../host/service-manager.ts';
+import { loadCachedConfig } from '../launch/cached-config.ts';
 import { AgentError } from '../protocol/errors.ts';
 import { AGENT_VERSION } from '../protocol/version.ts';
 import { startAgent } from './agent.ts';
@@ -69,7 +69,7 @@ async function main(): Promise<number | null> {
   process.umask(0o027);
   let config: Config;
   try {
-    config = loadConfig(args.config);
+    config = await loadCachedConfig(args.config, process.env['STATE_DIRECTORY']);
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
     printError(error);

@@ -1,5 +1,6 @@
-// Owns the look back into the journal when the agent starts: events and lines that an earlier run of it told.
+// Owns the look back into the journal when somebody asks: events and lines that an earlier run of the agent told.
 
+import { setImmediate } from 'node:timers/promises';
 import { CATALOGUE, isEventName } from '../events/catalogue.ts';
 import { isoTime } from '../host/clock.ts';
 import type { Journal, JournalEntry } from '../host/journal-reader.ts';
@@ -11,10 +12,13 @@ import { AGENT_UNIT, sessionUnits } from '../supervisor/units.ts';
 
 const BATCH = 500;
 
-/** The newest events that agents on this host told, oldest first, numbered from 1. */
-export function pastEvents(journal: Journal, most: number): readonly EventRecord[] {
+/** The newest events that agents on this host told before `before` (epoch milliseconds), oldest first, numbered from 1. */
+export async function pastEvents(
+  journal: Journal,
+  { most, before }: { readonly most: number; readonly before: number },
+): Promise<readonly EventRecord[]> {
   const own = [...new Set(Object.values(CATALOGUE).flatMap((row): readonly string[] => row.fields))];
-  const entries = readAll(journal, {
+  const entries = await readAll(journal, {
     any: [{ _SYSTEMD_UNIT: AGENT_UNIT, SYSLOG_IDENTIFIER: 'ib-agent' }],
     fields: [
       'MESSAGE',
@@ -29,19 +33,20 @@ export function pastEvents(journal: Journal, most: number): readonly EventRecord
     from: { newest: most },
   });
   return entries
+    .filter((entry) => entry.at < before)
     .map(readEvent)
     .filter((event) => event !== null)
     .map((event, index) => ({ ...event, seq: index + 1 }));
 }
 
 /** What a session's processes wrote before `before` (epoch milliseconds), the newest `most` lines, oldest first. */
-export function pastLines(
+export async function pastLines(
   journal: Journal,
   session: SessionName,
   options: { readonly most: number; readonly before: number },
-): readonly LogLine[] {
+): Promise<readonly LogLine[]> {
   const units = sessionUnits(session);
-  const entries = readAll(journal, {
+  const entries = await readAll(journal, {
     any: [units.session, units.display].map((unit) => ({ _SYSTEMD_UNIT: unit, _TRANSPORT: 'stdout' })),
     fields: ['MESSAGE', 'PRIORITY', '_SYSTEMD_UNIT'],
     from: { newest: options.most },
@@ -55,11 +60,18 @@ export function pastLines(
     });
 }
 
-function readAll(journal: Journal, query: Parameters<Journal['open']>[0]): readonly JournalEntry[] {
+async function readAll(
+  journal: Journal,
+  query: Parameters<Journal['open']>[0],
+): Promise<readonly JournalEntry[]> {
   const reader = journal.open(query);
   try {
     const entries: JournalEntry[] = [];
-    for (let batch = reader.read(BATCH); batch.length > 0; batch = reader.read(BATCH)) entries.push(...batch);
+    for (let batch = reader.read(BATCH); batch.length > 0; batch = reader.read(BATCH)) {
+      entries.push(...batch);
+      // Others are served meanwhile.
+      await setImmediate();
+    }
     return entries;
   } finally {
     reader.close();

@@ -117,7 +117,7 @@ function bashScript(): string {
 
 function bashArgument(verb: VerbSpec): string {
   const value = verb.arguments[0]?.value;
-  if (value === undefined) return 'arguments=';
+  if (value === undefined || value === 'text') return 'arguments=';
   if (value === 'session') return `[[ $cur == -* ]] || arguments=$(${SESSIONS_COMMAND})`;
   if (value === 'target') return `[[ $cur == -* ]] || arguments=$(${TARGETS_COMMAND})`;
   if (value === 'path')
@@ -186,16 +186,20 @@ function zshNested(verb: VerbSpec, inner: readonly VerbSpec[]): string[] {
 }
 
 function zshCase(verb: VerbSpec, indent: string): string[] {
-  const specs = [...verb.options.flatMap(zshOption), ...verb.arguments.map(zshArgument)];
+  const specs = [
+    ...verb.options.flatMap(zshOption),
+    ...verb.arguments.map((each, index) => zshArgument(each, index + 1)),
+  ];
   return [`${indent}${verb.name}) _arguments $global${specs.map((spec) => ` ${spec}`).join('')} ;;`];
 }
 
-function zshArgument({ value, required }: VerbSpec['arguments'][number]): string {
-  const colon = required ? ':' : '::';
-  if (value === 'session') return zshQuote(`1${colon}session:_ibctl_sessions`);
-  if (value === 'target') return zshQuote(`1${colon}target:_ibctl_targets`);
-  if (value === 'path') return zshQuote(`1${colon}file:_files`);
-  return zshQuote(`1${colon}shell:(${value.join(' ')})`);
+function zshArgument({ name, value, required }: VerbSpec['arguments'][number], place: number): string {
+  const colon = `${place}${required ? ':' : '::'}`;
+  if (value === 'session') return zshQuote(`${colon}session:_ibctl_sessions`);
+  if (value === 'target') return zshQuote(`${colon}target:_ibctl_targets`);
+  if (value === 'path') return zshQuote(`${colon}file:_files`);
+  if (value === 'text') return zshQuote(`${colon}${name}: `);
+  return zshQuote(`${colon}shell:(${value.join(' ')})`);
 }
 
 function zshOption(option: OptionSpec): string[] {
@@ -242,7 +246,7 @@ function fishScript(): string {
       const seen = path.map((name) => `__fish_seen_subcommand_from ${name}`).join('; and ');
       return [
         ...verb.options.map((option) => fishOption(option, seen)),
-        ...verb.arguments.map((argument) => fishArgument(argument, seen)),
+        ...verb.arguments.flatMap((argument) => fishArgument(argument, seen)),
       ];
     }),
   ];
@@ -261,12 +265,13 @@ function fishOption(option: OptionSpec, condition?: string): string {
   return parts.join(' ');
 }
 
-function fishArgument({ value }: VerbSpec['arguments'][number], condition: string): string {
+function fishArgument({ value }: VerbSpec['arguments'][number], condition: string): string[] {
+  if (value === 'text') return [];
   const when = `complete -c ibctl -n ${fishQuote(condition)}`;
-  if (value === 'session') return `${when} -a ${fishQuote(`(${SESSIONS_COMMAND})`)} -d session`;
-  if (value === 'target') return `${when} -a ${fishQuote(`(${TARGETS_COMMAND})`)} -d target`;
-  if (value === 'path') return `${when} -F`;
-  return `${when} -a ${fishQuote(value.join(' '))}`;
+  if (value === 'session') return [`${when} -a ${fishQuote(`(${SESSIONS_COMMAND})`)} -d session`];
+  if (value === 'target') return [`${when} -a ${fishQuote(`(${TARGETS_COMMAND})`)} -d target`];
+  if (value === 'path') return [`${when} -F`];
+  return [`${when} -a ${fishQuote(value.join(' '))}`];
 }
 
 function fishQuote(text: string): string {

@@ -7,6 +7,7 @@ import type { Output } from './output.ts';
 /** A stream that text is written to. */
 export type TextSink = {
   write(text: string): void;
+  writeBytes(bytes: Uint8Array): void;
   readonly isTty: boolean;
   /** Cells in a line; null when it is no terminal. */
   readonly columns: number | null;

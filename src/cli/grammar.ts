@@ -30,7 +30,7 @@ export type ArgumentSpec = {
   readonly name: string;
   readonly required: boolean;
   readonly description: string;
-  readonly value: 'session' | 'target' | 'path' | readonly string[];
+  readonly value: 'session' | 'target' | 'path' | 'text' | readonly string[];
 };
 
 export type Example = { readonly command: string; readonly does: string };
@@ -47,7 +47,8 @@ export type VerbSpec = {
   readonly exits?: Readonly<Partial<Record<ExitCode | 130, string>>>;
 };
 
-export type VerbGroup = VerbSpec & { readonly verbs: readonly VerbSpec[] };
+/** `byDefault` names the verb that is meant when none of them is. */
+export type VerbGroup = VerbSpec & { readonly verbs: readonly VerbSpec[]; readonly byDefault?: string };
 
 export type HelpGroup = { readonly title: string; readonly verbs: readonly (VerbSpec | VerbGroup)[] };
 
@@ -255,6 +256,69 @@ export const GRAMMAR: readonly HelpGroup[] = [
   {
     title: 'Act',
     verbs: [
+      {
+        name: 'windows',
+        summary: "the gateway's windows, and answering them",
+        arguments: [],
+        options: [],
+        examples: [],
+        byDefault: 'list',
+        verbs: [
+          {
+            name: 'list',
+            summary: 'show the windows of a gateway: what they say, and the buttons to choose from',
+            details: [
+              'The word list may be left out. What is typed into fields is never shown, and account ids are masked.',
+            ],
+            arguments: [SESSION],
+            options: [],
+            examples: [
+              { command: 'ibctl windows live', does: 'what shows now' },
+              { command: "ibctl windows --json | jq '.windows[].title'", does: 'for programs' },
+            ],
+          },
+          {
+            name: 'click',
+            summary: 'press a button in a window',
+            details: [
+              'WINDOW is the id and BUTTON the whole text as `ibctl windows` shows them. A window that shows something else by then is left alone.',
+            ],
+            arguments: [
+              { ...SESSION, required: true, description: 'session' },
+              { name: 'WINDOW', required: true, description: 'id of the window, such as w7', value: 'text' },
+              { name: 'BUTTON', required: true, description: 'text of the button', value: 'text' },
+            ],
+            options: [],
+            examples: [{ command: "ibctl windows click live w7 'I agree'", does: 'answer a dialog' }],
+            exits: { [EXIT.failed]: 'nothing was pressed: the window or the button is not there' },
+          },
+        ],
+      },
+      {
+        name: 'screenshot',
+        summary: "save a picture of the gateway's windows",
+        details: [
+          'A PNG with every window where it stands, or of one. Passwords and codes are painted over; account ids are not, so this is for operators only. The file is readable by its owner only.',
+        ],
+        arguments: [SESSION],
+        options: [
+          {
+            long: '--output',
+            short: '-o',
+            description: 'file, or - for stdout (default: NAME-TIME.png here)',
+            value: { kind: 'path', placeholder: 'FILE' },
+          },
+          {
+            long: '--window',
+            description: 'only this one, by the id that `ibctl windows` shows',
+            value: { kind: 'text', placeholder: 'ID' },
+          },
+        ],
+        examples: [
+          { command: 'ibctl screenshot live', does: 'live-20261123-090112.png' },
+          { command: 'ibctl screenshot -o - --window w7 | display', does: 'one window, to another program' },
+        ],
+      },
       {
         name: 'login',
         summary: 'log a session in and follow it until it is ready or a person is needed',

@@ -36,19 +36,21 @@ function sinkOf(descriptor: 1 | 2): TextSink {
     waitsForReader = true;
     stream().write(bytes);
   };
-  return {
-    write: (text) => {
-      let bytes: Uint8Array = Buffer.from(text, 'utf8');
-      while (bytes.length > 0 && !buffered) {
-        try {
-          bytes = bytes.subarray(writeSync(descriptor, bytes));
-        } catch (error) {
-          if (errorCode(error) === 'EAGAIN') break;
-          exitIfClosed(error);
-        }
+  const writeBytes = (all: Uint8Array) => {
+    let bytes = all;
+    while (bytes.length > 0 && !buffered) {
+      try {
+        bytes = bytes.subarray(writeSync(descriptor, bytes));
+      } catch (error) {
+        if (errorCode(error) === 'EAGAIN') break;
+        exitIfClosed(error);
       }
-      if (bytes.length > 0) writeBuffered(bytes);
-    },
+    }
+    if (bytes.length > 0) writeBuffered(bytes);
+  };
+  return {
+    write: (text) => writeBytes(Buffer.from(text, 'utf8')),
+    writeBytes,
     isTty,
     get columns() {
       return isTty ? stream().columns : null;

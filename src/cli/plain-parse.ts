@@ -20,6 +20,7 @@ export function parsePlain(argv: readonly string[]): RawCall | null {
   const words: string[] = [];
   const options = new Map<string, string | true>();
   let verb: VerbSpec | null = null;
+  let byDefault: VerbSpec | null = null;
   let choices: readonly (VerbSpec | VerbGroup)[] = GRAMMAR.flatMap((group) => group.verbs);
   for (let index = 0; index < argv.length; index++) {
     const word = argv[index] ?? '';
@@ -41,12 +42,21 @@ export function parsePlain(argv: readonly string[]): RawCall | null {
       words.push(word);
     } else {
       const found = choices.find(({ name }) => name === word);
-      if (found === undefined) return null;
-      path.push(word);
-      if (isGroup(found)) choices = found.verbs;
-      else verb = found;
+      if (found === undefined) {
+        if (byDefault === null) return null;
+        verb = byDefault;
+        words.push(word);
+      } else {
+        path.push(word);
+        if (isGroup(found)) {
+          choices = found.verbs;
+          byDefault = found.verbs.find(({ name }) => name === found.byDefault) ?? null;
+        } else verb = found;
+      }
     }
   }
+  verb ??= byDefault;
+  if (verb !== null && verb === byDefault && path.at(-1) !== verb.name) path.push(verb.name);
   if (verb === null || words.length > verb.arguments.length || words.includes('')) return null;
   if (verb.arguments.some(({ required }, index) => required && words[index] === undefined)) return null;
   return { path, verb, arguments: words, options };

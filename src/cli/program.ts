@@ -75,7 +75,8 @@ function toGroup(spec: VerbGroup, program: Command, output: Output, onCall: OnCa
     .description(spec.summary)
     .usage('VERB');
   for (const verb of spec.verbs) {
-    command.addCommand(toCommand(verb, [spec.name, verb.name], program, output, onCall));
+    const isDefault = verb.name === spec.byDefault;
+    command.addCommand(toCommand(verb, [spec.name, verb.name], program, output, onCall), { isDefault });
   }
   return command;
 }

@@ -39,7 +39,9 @@ const SEVERITY_STYLES: Readonly<Record<Severity, Style>> = { info: 'cyan', warni
 const METHOD_NAMES: Readonly<Record<SecondFactorMethod, string>> = {
   'ib-key': 'IB Key',
   code: 'code',
+  challenge: 'challenge',
   'device-choice': 'choice of device',
+  passkey: 'passkey',
   unknown: 'unknown method',
 };
 
@@ -61,6 +63,8 @@ export function secondFactorText(pending: SecondFactor, now: number): string {
 const SECOND_FACTOR_HINTS: Readonly<Record<SecondFactorMethod, string>> = {
   'ib-key': 'approve the notification of IBKR Mobile on the phone',
   code: "type the code into the gateway's window",
+  challenge: "answer the challenge in the gateway's window",
+  passkey: 'the login asks for a passkey, which only a person can give',
   'device-choice': 'the gateway asks which device to use: set secondFactor.device in the configuration',
   unknown: "answer IBKR's second factor",
 };

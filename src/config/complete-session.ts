@@ -34,6 +34,7 @@ export function completeSession(
     ibc: withoutUndefined(parsed.ibc),
     jts: jtsSections(parsed.jts),
     secondFactor: { method: parsed.secondFactor.method, device: parsed.secondFactor.device ?? null },
+    dialogs: { answer: parsed.dialogs.answer },
     restart: {
       policy: restart.policy,
       backoffMinMs: restart.backoffMin,

@@ -102,6 +102,7 @@ function describeSession(session: SessionConfig): Printable {
       Object.entries(jts).map(([section, keys]) => [section, describeJtsSection(section, keys)]),
     ),
     secondFactor: { ...session.secondFactor },
+    dialogs: { answer: [...session.dialogs.answer] },
     restart: {
       policy: restart.policy,
       backoffMin: formatDuration(restart.backoffMinMs),

@@ -6,7 +6,7 @@ import { DEFAULT_NOTIFIED_EVENTS, NOTIFIABLE_EVENTS } from '../events/notifiable
 import { findNearest } from '../protocol/nearest.ts';
 import { SESSION_NAME_PATTERN, SESSION_NAME_RULE } from '../protocol/session-name.ts';
 import { judgeAddress } from './notify-address.ts';
-import { documented, duration, integer, refuse, text, yesNo } from './schema-parts.ts';
+import { documented, duration, integer, programWithArguments, refuse, text, yesNo } from './schema-parts.ts';
 
 export const TARGET_NAME_PATTERN = /^[a-z][a-z0-9-]{0,30}$/;
 export const TARGET_NAME_RULE = 'a lower-case letter, then at most 30 lower-case letters, digits or hyphens';
@@ -211,28 +211,12 @@ export const notifyTargetSchema = z
         examples: ['phone-token'],
         restart: 'agent',
       }),
-      command: documented(
-        z
-          .array(
-            z
-              .string({ error: 'a text' })
-              .max(4096, { error: 'a text' })
-              .refine((value) => !value.includes('\0'), { error: 'a text without NUL' }),
-            { error: 'a list: the program and its arguments' },
-          )
-          .min(1, { error: 'a list: the program and its arguments' })
-          .refine((argv) => argv[0] === undefined || argv[0].startsWith('/'), {
-            error: 'the absolute path of the program',
-            path: [0],
-          })
-          .optional(),
-        {
-          description:
-            'command: program and arguments. It gets the event as JSON on its standard input, is run without a shell, and is killed after timeout.',
-          examples: [['/usr/local/bin/on-ib-event', '--quiet']],
-          restart: 'agent',
-        },
-      ),
+      command: documented(programWithArguments().optional(), {
+        description:
+          'command: program and arguments. It gets the event as JSON on its standard input, is run without a shell, and is killed after timeout.',
+        examples: [['/usr/local/bin/on-ib-event', '--quiet']],
+        restart: 'agent',
+      }),
       allowInsecure: documented(yesNo().prefault(false), {
         description:
           'Whether addresses may begin with http:// elsewhere than on this host: all is then sent in the clear.',

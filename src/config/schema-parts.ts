@@ -70,3 +70,21 @@ export function refuse(
   const params: Refusal = nearest === undefined ? { refusal } : { refusal, nearest };
   context.addIssue({ code: 'custom', path, message: refusal, params });
 }
+
+/** An argument list that is run without a shell. */
+export function programWithArguments() {
+  const list = 'a list: the program and its arguments';
+  return z
+    .array(
+      z
+        .string({ error: 'a text' })
+        .max(4096, { error: 'a text' })
+        .refine((value) => !value.includes('\0'), { error: 'a text without NUL' }),
+      { error: list },
+    )
+    .min(1, { error: list })
+    .refine((argv) => argv[0] === undefined || argv[0].startsWith('/'), {
+      error: 'the absolute path of the program',
+      path: [0],
+    });
+}

@@ -6,7 +6,17 @@ import { IBC_SETTINGS, type IbcSetting, TIME_OF_DAY_PATTERN } from './ibc-settin
 import { initialHeapBytes, jvmOptionName, refuseJvmOption } from './jvm-options.ts';
 import { notifyTargetSchema, TARGET_NAME_PATTERN, TARGET_NAME_RULE } from './notify-schema.ts';
 import { DEFAULT_ROOTS } from './paths.ts';
-import { absolutePath, CONTROL, documented, duration, integer, refuse, text, yesNo } from './schema-parts.ts';
+import {
+  absolutePath,
+  CONTROL,
+  documented,
+  duration,
+  integer,
+  programWithArguments,
+  refuse,
+  text,
+  yesNo,
+} from './schema-parts.ts';
 
 // java takes the class path as one text with colons between.
 const programDirectory = (what: string) => absolutePath(what, /:/, 'a colon');
@@ -426,6 +436,34 @@ const secondFactorSchema = documented(
   { description: 'The second factor of the login.', restart: 'agent' },
 );
 
+/** As the dialog rules have them, which a test compares. */
+export const ANSWERABLE_DIALOGS = ['login-messages', 'restart-notice', 'version-notice'] as const;
+
+const ANSWER_PHRASE = `a list of ${ANSWERABLE_DIALOGS.join(', ')}`;
+const dialogsSchema = documented(
+  z
+    .strictObject(
+      {
+        answer: documented(
+          z
+            .array(z.enum(ANSWERABLE_DIALOGS, { error: `one of ${ANSWERABLE_DIALOGS.join(', ')}` }), {
+              error: ANSWER_PHRASE,
+            })
+            .prefault([]),
+          {
+            description:
+              'Dialogs that IBC leaves open and that the agent may close by their one button: login-messages (messages of IBKR at the login, "Resume login"), restart-notice (that the gateway restarts every day, "OK"), version-notice (that this version will not be supported much longer, "OK"). All others wait for a person: ibctl windows.',
+            examples: [['login-messages']],
+            restart: 'agent',
+          },
+        ),
+      },
+      { error: 'a map of settings' },
+    )
+    .prefault({}),
+  { description: "What the agent may do by itself in the gateway's windows.", restart: 'agent' },
+);
+
 const BACKOFF_PHRASE = 'a duration with its unit such as 30s, from 100ms to 24h';
 const restartSchema = documented(
   z
@@ -517,28 +555,12 @@ const credentialsSchema = documented(
           examples: ['/etc/ib-agent/credentials/live'],
           restart: 'session',
         }),
-        command: documented(
-          z
-            .array(
-              z
-                .string({ error: 'a text' })
-                .max(4096, { error: 'a text' })
-                .refine((value) => !value.includes('\0'), { error: 'a text without NUL' }),
-              { error: 'a list: the program and its arguments' },
-            )
-            .min(1, { error: 'a list: the program and its arguments' })
-            .refine((argv) => argv[0] === undefined || argv[0].startsWith('/'), {
-              error: 'the absolute path of the program',
-              path: [0],
-            })
-            .optional(),
-          {
-            description:
-              'Program and arguments that print one credential; the word username or password is added as the last argument. It is run without a shell.',
-            examples: [['/usr/local/bin/ib-secret', 'live']],
-            restart: 'session',
-          },
-        ),
+        command: documented(programWithArguments().optional(), {
+          description:
+            'Program and arguments that print one credential; the word username or password is added as the last argument. It is run without a shell.',
+          examples: [['/usr/local/bin/ib-secret', 'live']],
+          restart: 'session',
+        }),
       },
       { error: 'a map with directory or command' },
     )
@@ -611,6 +633,7 @@ export const sessionSchema = z.strictObject(
     ibc: ibcSchema,
     jts: jtsSchema,
     secondFactor: secondFactorSchema,
+    dialogs: dialogsSchema,
     restart: restartSchema,
     deadlines: deadlinesSchema,
     credentials: credentialsSchema,

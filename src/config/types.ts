@@ -81,6 +81,10 @@ export type SessionConfig = {
     /** Entry of the device list that IBC picks, exactly as shown. */
     readonly device: string | null;
   };
+  readonly dialogs: {
+    /** Ids of dialog rules whose button the agent may press by itself. */
+    readonly answer: readonly string[];
+  };
   readonly restart: RestartPolicy;
   readonly deadlines: Deadlines;
   readonly credentials: CredentialSource;

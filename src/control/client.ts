@@ -63,6 +63,9 @@ const METHOD_ACCESS: { readonly [M in MethodName]: (typeof METHODS)[M]['access']
   plan: 'observe',
   'notify-list': 'observe',
   'notify-test': 'operate',
+  windows: 'observe',
+  'window-click': 'operate',
+  screenshot: 'operate',
 };
 
 const RETRY_MS = 2_000;

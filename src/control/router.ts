@@ -37,8 +37,16 @@ export type Handlers = {
   readonly [M in MethodName]: (params: ParamsOf<M>, call: Call<M>) => Promise<ResultOf<M>>;
 };
 
-/** Told of every call that may change something, before it is served. `session` is null when none was named; `override`: beyond the login budget. */
-export type OnOperate = (actor: Actor, method: MethodName, session: string | null, override: boolean) => void;
+/** What a record of a call must not leave out. */
+export type Asked = {
+  /** The window, and the button that was pressed in it. */
+  readonly detail: string | null;
+  /** Beyond the login budget. */
+  readonly override: boolean;
+};
+
+/** Told of every call that may change something, before it is served. `session` is null when none was named. */
+export type OnOperate = (actor: Actor, method: MethodName, session: string | null, asked: Asked) => void;
 
 export type RouterOptions = {
   readonly handlers: Handlers;
@@ -199,7 +207,7 @@ export function converse(peer: Peer, admitted: Admitted, options: RouterOptions)
     if (!parsed.success) throw invalidParams(name, row.params, parsed.error);
     // The table ties the schema of a row to its method; TypeScript cannot follow that through the index.
     const checked = parsed.data as ParamsOf<M>;
-    if (access === 'operate') onOperate(caller, name, sessionOf(checked), overrides(checked));
+    if (access === 'operate') onOperate(caller, name, sessionOf(checked), askedOf(checked));
     const emitter = checkResults ? (event: StreamOf<M>) => emit(checkedEvent(name, event)) : emit;
     return async () => {
       const result = await handlers[name](checked, { actor: caller, signal, emit: emitter });
@@ -288,9 +296,13 @@ function sessionOf(params: object): string | null {
   return 'session' in params && typeof params.session === 'string' ? params.session : null;
 }
 
-/** Whether the caller wants the login budget overridden. */
-function overrides(params: object): boolean {
-  return 'override' in params && params.override === true;
+function askedOf(params: object): Asked {
+  const words = ['window', 'button'].map((key) => (params as Record<string, unknown>)[key]);
+  const said = words.filter((word) => typeof word === 'string');
+  return {
+    detail: said.length === 0 ? null : said.map(printable).join(' '),
+    override: 'override' in params && params.override === true,
+  };
 }
 
 function checkedEvent<M extends MethodName>(name: M, event: StreamOf<M>): StreamOf<M> {

@@ -13,9 +13,11 @@ import { REASONS, type Reason } from './reasons.ts';
 import type { SessionRules } from './rules.ts';
 import {
   type AfterStop,
+  NEW_RUN,
   NO_API,
   NO_BROKER,
   NOTHING_SAID,
+  type OpenDialog,
   type Phase,
   type Run,
   type SessionState,
@@ -71,6 +73,7 @@ export class Draft {
   phaseDeadline: number | null;
   restartDeadline: number | null;
   held: boolean;
+  passwordToldAt: number | null;
   lastStartedAt: number | null;
 
   constructor(state: SessionState, ctx: Context) {
@@ -97,6 +100,7 @@ export class Draft {
     this.phaseDeadline = state.phaseDeadline;
     this.restartDeadline = state.restartDeadline;
     this.held = state.held;
+    this.passwordToldAt = state.passwordToldAt;
     this.lastStartedAt = state.lastStartedAt;
   }
 
@@ -123,6 +127,7 @@ export class Draft {
       phaseDeadline: this.phaseDeadline,
       restartDeadline: this.restartDeadline,
       held: this.held,
+      passwordToldAt: this.passwordToldAt,
       lastStartedAt: this.lastStartedAt,
     };
   }
@@ -268,7 +273,7 @@ export class Draft {
     }
     this.token = false;
     this.held = false;
-    this.run = { ...NEW_RUN, order, launch: kind, startedAt: now };
+    this.run = { ...NEW_RUN, said: NOTHING_SAID, order, launch: kind, startedAt: now };
     this.lastStartedAt = now;
     this.effects.push({ kind: 'launch', order, launch: kind });
     this.enter(
@@ -329,7 +334,17 @@ export class Draft {
   adopt(kept: RunMemory, found: 'replay' | 'running'): void {
     const { order, launch, startedAt, afterExit, restartAsked, readyAt, restart } = kept;
     const loggedInAt = found === 'replay' ? null : (kept.loggedInAt ?? this.ctx.now);
-    this.run = { ...NEW_RUN, adopted: true, order, launch, startedAt, loggedInAt, afterExit, restartAsked };
+    this.run = {
+      ...NEW_RUN,
+      said: NOTHING_SAID,
+      adopted: true,
+      order,
+      launch,
+      startedAt,
+      loggedInAt,
+      afterExit,
+      restartAsked,
+    };
     this.restart = restart;
     this.readyAt = readyAt;
     if (restartAsked !== null)
@@ -346,7 +361,7 @@ export class Draft {
     const { order, launch } = kept;
     this.restart = kept.restart;
     if (launch === 'cold' && this.#mayNotLogIn('agent-restarted', null)) return;
-    this.run = { ...NEW_RUN, adopted: true, order, launch, startedAt: this.ctx.now };
+    this.run = { ...NEW_RUN, said: NOTHING_SAID, adopted: true, order, launch, startedAt: this.ctx.now };
     this.effects.push({ kind: 'launch', order, launch });
     this.enter(
       kept.restart === null
@@ -491,15 +506,18 @@ export class Draft {
     this.run = null;
     this.api = NO_API;
     this.broker = NO_BROKER;
-    this.conditions = this.conditions.filter((condition) => condition.code === 'state-unwritable');
+    this.conditions = this.conditions.filter(
+      // The password does not get better by a restart; the next login says whether it still expires.
+      ({ code }) => code === 'state-unwritable' || code === 'password-expiring',
+    );
     this.announced = [];
     this.readyAt = null;
     this.restartDeadline = null;
     this.effects.push({ kind: 'unwatch-api' });
   }
 
-  /** Makes a condition hold or not; true when it is new. */
-  hold(code: ConditionCode, detail: string, holds: boolean): boolean {
+  /** Makes a condition hold or not; true when it is new. `since` is epoch milliseconds, when it is not now. */
+  hold(code: ConditionCode, detail: string, holds: boolean, since = this.ctx.now): boolean {
     const others = this.conditions.filter(
       (condition) => condition.code !== code || (distinguished(code) && condition.detail !== detail),
     );
@@ -511,7 +529,7 @@ export class Draft {
     const ofCode = others.filter((condition) => condition.code === code);
     const oldest = ofCode.length >= MAX_HELD_OF_A_CODE ? ofCode[0] : undefined;
     const kept = others.filter((condition) => condition !== oldest);
-    this.conditions = [...kept, { code, detail, since: same?.since ?? this.ctx.now }];
+    this.conditions = [...kept, { code, detail, since: same?.since ?? since }];
     return same === undefined;
   }
 
@@ -528,7 +546,16 @@ export class Draft {
     for (const condition of visible) {
       if (condition.code !== 'dialog-unknown') continue;
       if (this.announced.includes(`${condition.code} ${condition.detail}`)) continue;
-      this.emit({ event: 'dialog-unknown', fields: { IB_TITLE: condition.detail } });
+      const dialog = this.run.dialogs.find((each) => dialogName(each) === condition.detail);
+      this.emit({
+        event: 'dialog-unknown',
+        fields: {
+          IB_TITLE: dialog?.title ?? condition.detail,
+          IB_TEXT: dialog?.text ?? '',
+          IB_BUTTONS: dialog?.buttons.join(', ') ?? '',
+          IB_WINDOW: dialog?.window ?? '',
+        },
+      });
     }
     this.announced = told;
     const impairing = visible.filter(impairs);
@@ -591,21 +618,10 @@ export class Draft {
   }
 }
 
-/** A run of which nothing is known yet. */
-const NEW_RUN: Omit<Run, 'order' | 'launch' | 'startedAt'> = {
-  adopted: false,
-  pid: null,
-  gatewayVersion: null,
-  submissions: 0,
-  secondFactors: 0,
-  secondFactor: null,
-  loggedInAt: null,
-  push: null,
-  afterExit: null,
-  restartAsked: null,
-  shutdownSeen: false,
-  said: NOTHING_SAID,
-};
+/** What a window that waits is called in its condition. */
+export function dialogName({ window, title }: Pick<OpenDialog, 'window' | 'title'>): string {
+  return title === '' ? window : `${title} (${window})`;
+}
 
 /** The phase of a session whose JVM was asked to end. */
 function endingPhase(then: AfterStop): Phase {

@@ -17,8 +17,8 @@ export type Effect =
   | { readonly kind: 'unwatch-api' }
   /** Count a login that IBC made by itself, or a second factor that was shown. */
   | { readonly kind: 'charge'; readonly what: 'login' | 'push'; readonly order: string }
-  /** `login`: nothing was submitted under this order. `push`: what was counted last was no second factor. */
-  | { readonly kind: 'refund'; readonly what: 'login' | 'push'; readonly order: string }
+  /** Nothing was submitted under this order. */
+  | { readonly kind: 'refund'; readonly order: string }
   /** Keep the other sessions of the user from a login until `until` (epoch milliseconds), or until this is released. */
   | { readonly kind: 'lease'; readonly order: string; readonly until: number; readonly shown: boolean }
   | { readonly kind: 'release'; readonly order: string }

@@ -36,6 +36,16 @@ export type RefusalCause =
 
 /** A person who takes a login beyond the budget on himself; null where the kernel names nobody. */
 export type Override = { readonly uid: number | null; readonly pid: number | null };
+/** What the window of a second factor shows. `window` is its id, for whoever is to type into it. */
+export type SecondFactorDetail = {
+  readonly window: string;
+  /** The line that says what to type or do, as it is shown. */
+  readonly prompt: string | null;
+  /** With IB Key challenge/response the number for the phone, digits only; with a code card its places, such as `12, 34`. */
+  readonly challenge: string | null;
+  /** Entries of the device list, without blanks around them. */
+  readonly devices: readonly string[] | null;
+};
 
 export type OperatorAction = 'login' | 'start' | 'stop' | 'restart-warm' | 'restart-cold';
 
@@ -46,7 +56,20 @@ export type GatewayFact =
   | { readonly kind: 'login-submitted'; readonly number: number }
   | { readonly kind: 'restored' }
   | { readonly kind: 'main-window' }
-  | { readonly kind: 'second-factor-shown'; readonly method: SecondFactorMethod | null }
+  /**
+   * A line of the log tells that there is one, its window which one, and both tell of the same: `detail` marks what comes from a window. Told
+   * again for a window when what it shows has changed.
+   */
+  | {
+      readonly kind: 'second-factor-shown';
+      readonly method: SecondFactorMethod | null;
+      readonly detail?: SecondFactorDetail;
+    }
+  /** Its window has closed, whatever came of it. */
+  | { readonly kind: 'second-factor-closed'; readonly window: string }
+  /** A message says that the code was not accepted: in the code's window, or in one of its own. */
+  | { readonly kind: 'second-factor-code-rejected'; readonly window: string; readonly text: string }
+  | { readonly kind: 'passkey-required'; readonly text: string }
   /** The driver picked an entry of the device list; what was shown was that list. */
   | { readonly kind: 'second-factor-device-chosen' }
   | { readonly kind: 'second-factor-answered' }
@@ -62,13 +85,40 @@ export type GatewayFact =
   /** `asks`: the dialog waits for a person. */
   | { readonly kind: 'existing-session'; readonly decision: 'continues' | 'ends' | 'asks' }
   | { readonly kind: 'relogin-required' }
+  | { readonly kind: 'tokens-expired'; readonly text: string }
+  /** `days` is null when the text does not tell. */
+  | { readonly kind: 'password-expiring'; readonly days: number | null; readonly text: string }
+  /** `ends`: the login cannot go on with this version. */
+  | { readonly kind: 'upgrade-required'; readonly text: string; readonly ends: boolean }
   | { readonly kind: 'command'; readonly command: string }
   | { readonly kind: 'restart-time'; readonly time: string }
   | { readonly kind: 'shutdown-started' }
   | { readonly kind: 'command-server'; readonly up: boolean }
   | { readonly kind: 'fatal'; readonly code: number }
   | { readonly kind: 'gateway-error'; readonly text: string }
-  | { readonly kind: 'dialog'; readonly title: string; readonly open: boolean };
+  /** A line of the log tells of a window that it does not know; nothing but its title is known. */
+  | { readonly kind: 'dialog'; readonly title: string; readonly open: boolean }
+  /** A window that nobody answers by itself, as it was seen. */
+  | {
+      readonly kind: 'unknown-dialog';
+      readonly window: string;
+      readonly title: string;
+      readonly text: string;
+      readonly buttons: readonly string[];
+      readonly open: boolean;
+    }
+  /** The agent pressed a button by itself, as its rule and the configuration allow. `rule` is the rule's id. */
+  | {
+      readonly kind: 'dialog-answered';
+      readonly rule: string;
+      readonly title: string;
+      readonly button: string;
+    }
+  /** Whether windows are seen at all. `detail` says why not. */
+  | { readonly kind: 'bridge'; readonly up: boolean; readonly detail: string }
+  /** The JVM's event thread does not answer; it did last `sinceMs` ago. */
+  | { readonly kind: 'gui-frozen'; readonly sinceMs: number }
+  | { readonly kind: 'gui-responsive' };
 
 export type ApiFact =
   | { readonly kind: 'api-handshake'; readonly serverVersion: number }

@@ -153,12 +153,6 @@ export function refundLedger(ledger: Ledger, order: string): Ledger {
   return { ...ledger, entries: ledger.entries.filter((entry) => !isOwnLogin(entry, order)) };
 }
 
-/** Takes back the newest push of an order: what was shown was no second factor yet. */
-export function refundPush(ledger: Ledger, order: string): Ledger {
-  const index = ledger.entries.findLastIndex((entry) => entry.order === order && entry.kind === 'push');
-  return { ...ledger, entries: ledger.entries.filter((_, at) => at !== index) };
-}
-
 /** Takes a lease, or renews that of the same order. */
 export function takeLease(ledger: Ledger, lease: PushLease, now: number): Ledger {
   const others = ledger.leases.filter((old) => old.order !== lease.order && old.until > now);

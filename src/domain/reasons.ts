@@ -55,6 +55,18 @@ export const REASONS = {
     text: "the second-factor device that is configured is not in IBKR's list",
     hint: 'set secondFactor.device to an entry of the list (ibctl logs shows it), then run: ibctl login',
   },
+  'passkey-required': {
+    text: 'IBKR wants this user to log in with a passkey',
+    hint: "no program can give a passkey: allow another second factor for this user in IBKR's Secure Login System, or use a user that has one; then run: ibctl login",
+  },
+  'upgrade-required': {
+    text: 'IBKR does not accept this version of the gateway any more',
+    hint: 'install a newer gateway and name it in install.gatewayVersion, then run: ibctl login',
+  },
+  'tokens-expired': {
+    text: "IBKR's security tokens have expired, as they do every week; a full login follows",
+    hint: '',
+  },
   'start-timeout': { text: 'the gateway did not show its login in time', hint: 'look at: ibctl logs' },
   'login-timeout': { text: 'nothing was heard after the login was submitted', hint: 'look at: ibctl logs' },
   'loading-timeout': {

@@ -3,7 +3,7 @@
 import type { ErrorCode } from '../protocol/errors.ts';
 import { nextVisibleAt } from './conditions.ts';
 import { budgetDeferral, type Deferral, lockOutDeferral, pushDeferral } from './deferral.ts';
-import { type Context, Draft, type Step } from './draft.ts';
+import { type Context, Draft, dialogName, type Step } from './draft.ts';
 import { judgeExit, lockOutWaitMs, REFUSAL_REASONS, statusText } from './exit-decision.ts';
 import type {
   ApiFact,
@@ -16,8 +16,17 @@ import type {
   RefusalCause,
 } from './facts.ts';
 import { NO_MEMORY, type SessionMemory } from './memory.ts';
-import { REASONS } from './reasons.ts';
-import { secondFactorHint } from './second-factor-hint.ts';
+import {
+  answerSecondFactor,
+  chooseDevice,
+  closeSecondFactor,
+  endUnwantedPush,
+  missSecondFactor,
+  rejectCode,
+  showSecondFactor,
+  tellPending,
+} from './second-factor.ts';
+import { endLine } from './second-factor-sight.ts';
 import {
   type AfterStop,
   NO_API,
@@ -39,8 +48,6 @@ const MAX_LAUNCH_FAILURES = 5;
 const MAX_LOGIN_REFUSALS = 2;
 /** Of one JVM: after that many the budget has long ended it. */
 const MAX_TOLD_SUBMISSIONS = 10;
-/** Of one user in an hour. */
-const MAX_COUNTED_PUSHES = 20;
 const LONGEST_REMEMBERED_WAIT_MS = 24 * 3_600_000;
 
 /** States in which a JVM is alive and nothing decided to end it. */
@@ -118,6 +125,7 @@ export function refuseOperator(
 /** Takes one fact. Never throws, and ignores facts that mean nothing in the state. */
 export function reduce(state: SessionState, fact: Fact, ctx: Context): Step {
   const draft = new Draft(state, ctx);
+  tellWhatWaits(draft, fact);
   switch (fact.kind) {
     case 'agent-started':
       onAgentStarted(draft, fact.desired, fact.memory ?? NO_MEMORY, fact.found ?? 'nothing');
@@ -201,6 +209,7 @@ export function nextTimerAt(state: SessionState, now: number): number | null {
     state.phaseDeadline,
     state.restartDeadline,
     state.phase.name === 'backing-off' ? state.phase.until : null,
+    state.run?.sight.untoldUntil ?? null,
     nextVisibleAt(state.conditions, now),
   ].filter((at) => at !== null);
   return times.length === 0 ? null : Math.min(...times);
@@ -414,7 +423,7 @@ function onExited(d: Draft, report: ExitReport): void {
   const silent = run.gatewayVersion === null && run.submissions === 0;
   const used = run.said.problem?.code === 'order-used';
   if (!report.executed && silent && !used && run.launch === 'cold')
-    d.effects.push({ kind: 'refund', what: 'login', order: run.order });
+    d.effects.push({ kind: 'refund', order: run.order });
   const wasLoggedIn = run.loggedInAt !== null;
   d.endRun();
 
@@ -485,21 +494,26 @@ function onGateway(d: Draft, fact: GatewayFact): void {
       d.watchApi(false);
       return;
     case 'second-factor-shown':
-      onSecondFactorShown(d, run, fact.method);
+      showSecondFactor(d, run, fact, isComingUp(d) || isReadyOrDegraded(d.phase));
       return;
     case 'second-factor-device-chosen':
-      // What was shown was the list of devices; the second factor itself follows.
-      if (d.phase.name !== 'awaiting-second-factor') return;
-      d.updateRun({ secondFactors: run.secondFactors - 1 });
-      d.effects.push({ kind: 'refund', what: 'push', order: run.order });
-      d.enter({ name: 'logging-in' }, d.reason);
+      chooseDevice(d, run);
       return;
     case 'second-factor-answered':
-      if (d.phase.name === 'awaiting-second-factor') d.enter({ name: 'loading' }, 'second-factor-answered');
-      d.watchApi(true);
+      answerSecondFactor(d, run);
+      return;
+    case 'second-factor-closed':
+      closeSecondFactor(d, run, fact.window);
+      return;
+    case 'second-factor-code-rejected':
+      if (d.phase.name === 'awaiting-second-factor') rejectCode(d, run, fact.text);
       return;
     case 'second-factor-timed-out':
+      d.updateRun({ sight: endLine(run.sight, d.ctx.now) });
       if (d.phase.name === 'awaiting-second-factor' || d.phase.name === 'loading') missSecondFactor(d);
+      return;
+    case 'passkey-required':
+      haltFor(d, 'passkey-required', fact.text);
       return;
     case 'second-factor-device-unknown':
       if (run.afterExit === null)
@@ -523,6 +537,17 @@ function onGateway(d: Draft, fact: GatewayFact): void {
         d.enter({ name: 'logging-in' }, 'relogin-required');
       }
       d.chargeForeignLogin();
+      return;
+    case 'tokens-expired':
+      if (!isEnding(d)) d.fail('tokens-expired', fact.text);
+      return;
+    case 'password-expiring':
+      onPasswordExpiring(d, fact.days, fact.text);
+      return;
+    case 'upgrade-required':
+      if (d.hold('upgrade-required', firstLine(fact.text), true))
+        d.emit({ event: 'upgrade-required', fields: { IB_DETAIL: fact.text } });
+      if (fact.ends) haltFor(d, 'upgrade-required', fact.text);
       return;
     case 'command':
       // RESTART is judged by what it leads to; only a stop or a pause that was not ours explains an end.
@@ -548,14 +573,107 @@ function onGateway(d: Draft, fact: GatewayFact): void {
       }
       return;
     case 'dialog':
-      d.hold('dialog-unknown', fact.title, fact.open);
+      // Where windows are seen, what is seen counts: it tells which of them wait for somebody.
+      if (!run.windows) d.hold('dialog-unknown', fact.title, fact.open);
+      return;
+    case 'unknown-dialog':
+      onUnknownDialog(d, run, fact);
+      return;
+    case 'dialog-answered':
+      d.emit({
+        event: 'dialog-answered',
+        fields: { IB_DIALOG: fact.rule, IB_TITLE: fact.title, IB_BUTTON: fact.button },
+      });
+      return;
+    case 'bridge':
+      onBridge(d, run, fact.up, fact.detail);
+      return;
+    case 'gui-frozen':
+      // A gateway that goes down stops reacting some time before its end.
+      if (!isEnding(d) && d.hold('gui-frozen', '', true, d.ctx.now - fact.sinceMs))
+        d.emit({ event: 'gui-frozen', fields: { IB_SECONDS: String(Math.round(fact.sinceMs / 1000)) } });
+      return;
+    case 'gui-responsive':
+      d.clear('gui-frozen');
       return;
   }
+}
+
+/** What goes on while the event of a second factor waits for its window. */
+const GOES_ON: ReadonlySet<Fact['kind']> = new Set([
+  'second-factor-shown',
+  'second-factor-closed',
+  'dialog',
+  'unknown-dialog',
+  'main-window',
+  'restored',
+  'bridge',
+]);
+
+/** An event that waits for a window comes before everything that follows from another fact. */
+function tellWhatWaits(d: Draft, fact: Fact): void {
+  const until = d.run?.sight.untoldUntil ?? null;
+  if (until === null) return;
+  if (until > d.ctx.now && (GOES_ON.has(fact.kind) || fact.kind === 'timer')) return;
+  tellPending(d);
+}
+
+/** Stops what only a person can mend. A halt that was decided before stands. */
+function haltFor(d: Draft, reason: 'passkey-required' | 'upgrade-required', text: string): void {
+  if (d.run === null) return;
+  const { afterExit } = d.run;
+  if (afterExit === null || afterExit.kind === 'back-off') d.stopThen({ kind: 'halt', reason, detail: text });
+}
+
+const DAY_MS = 24 * 3_600_000;
+
+function onPasswordExpiring(d: Draft, days: number | null, text: string): void {
+  const { now } = d.ctx;
+  d.clear('password-expiring');
+  d.hold('password-expiring', days === null ? 'soon' : days === 1 ? 'in 1 day' : `in ${days} days`, true);
+  // A daily restart shows it at about the same time of each day.
+  if (d.passwordToldAt !== null && now - d.passwordToldAt < DAY_MS - 2 * 3_600_000) return;
+  d.passwordToldAt = now;
+  d.emit({
+    event: 'password-expiring',
+    fields: { IB_DAYS: days === null ? '' : String(days), IB_DETAIL: text },
+  });
+}
+
+const MOST_OPEN_DIALOGS = 20;
+
+function onUnknownDialog(d: Draft, run: Run, fact: Extract<GatewayFact, { kind: 'unknown-dialog' }>): void {
+  const { window, title, text, buttons } = fact;
+  const before = run.dialogs.find((dialog) => dialog.window === window);
+  const others = run.dialogs.filter((dialog) => dialog !== before);
+  if (!fact.open) {
+    d.updateRun({ dialogs: others });
+    if (before !== undefined) d.hold('dialog-unknown', dialogName(before), false);
+    return;
+  }
+  if (before !== undefined && before.title !== title) d.hold('dialog-unknown', dialogName(before), false);
+  d.updateRun({ dialogs: [...others, { window, title, text, buttons }].slice(-MOST_OPEN_DIALOGS) });
+  d.hold('dialog-unknown', dialogName(fact), true);
+}
+
+function onBridge(d: Draft, run: Run, up: boolean, detail: string): void {
+  d.hold('bridge-absent', detail, !up);
+  if (run.windows === up) return;
+  // What the one knew of open windows the other cannot end.
+  d.clear('dialog-unknown');
+  if (!up) d.clear('gui-frozen');
+  d.updateRun({ windows: up, dialogs: [], sight: { ...run.sight, window: null } });
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? '';
 }
 
 function onSubmitted(d: Draft, run: Run): void {
   const submissions = run.submissions + 1;
   d.updateRun({ submissions });
+  // Should it still expire, this login says so.
+  d.clear('password-expiring');
   if (submissions <= MAX_TOLD_SUBMISSIONS)
     d.emit({ event: 'login-submitted', fields: { IB_ATTEMPT: String(submissions) } });
   // The first submission of a cold launch was charged with its order; any other is IBC's own.
@@ -565,82 +683,13 @@ function onSubmitted(d: Draft, run: Run): void {
   else if (d.phase.name === 'logging-in') d.phaseDeadline = d.ctx.now + d.ctx.rules.deadlines.loginMs;
 }
 
-function onSecondFactorShown(
-  d: Draft,
-  run: Run,
-  shown: Extract<GatewayFact, { kind: 'second-factor-shown' }>['method'],
-): void {
-  if (d.phase.name === 'awaiting-second-factor') return;
-  const { budget } = d.ctx;
-  // Also on a JVM that is being ended: the phone rings all the same. A line that repeats without end must not fill the disk.
-  if (budget.pushesLastHour < MAX_COUNTED_PUSHES)
-    d.effects.push({ kind: 'charge', what: 'push', order: run.order });
-  if (!isComingUp(d) && !isReadyOrDegraded(d.phase)) return;
-  const expected = d.ctx.rules.secondFactorMethod;
-  const method = shown ?? (expected === 'none' ? 'unknown' : expected);
-  const attempt = run.secondFactors + 1;
-  d.lose('relogin-required', 'the gateway asks for the second factor again');
-  d.leaveReady();
-  d.updateRun({ secondFactors: attempt, secondFactor: method, loggedInAt: null });
-  const deadline = d.ctx.now + d.ctx.rules.deadlines.secondFactorMs;
-  d.enter({ name: 'awaiting-second-factor', method, deadline, attempt }, 'second-factor-pending');
-  d.emit({
-    event: 'second-factor-pending',
-    fields: { IB_METHOD: method, IB_ATTEMPT: String(attempt), IB_DEADLINE: new Date(deadline).toISOString() },
-    reason: 'second-factor-pending',
-    hint: secondFactorHint(method, deadline),
-  });
-  endUnwantedPush(d, run);
-}
-
-/** One that came by itself, and that nobody can be asked to answer: beside another one, or beyond the budget. The run is ended. */
-function endUnwantedPush(d: Draft, run: Run): void {
-  const { budget } = d.ctx;
-  const other = budget.push?.shown === true ? pushDeferral(budget) : null;
-  if (other !== null) {
-    d.emitDeferred(other, other.hint);
-    d.endRestart(other.text);
-    d.stopThen(d.afterFailure('push-outstanding', other.until));
-    return;
-  }
-  // The first one after a login of ours was allowed with that login.
-  const spent = run.push === 'launched' ? null : budgetDeferral(budget, 'push');
-  if (spent === null) return;
-  d.emitDeferred({ ...spent, text: `IBKR asks for one more second factor: ${spent.text}` });
-  d.endRestart(spent.text);
-  d.stopThen({ kind: 'halt', reason: 'login-budget', detail: spent.text });
-}
-
-/** A push that led nowhere, answered or not: a few in a row are all that a person is asked for. */
-function missSecondFactor(
-  d: Draft,
-  reason: 'second-factor-missed' | 'second-factor-login-hung' = 'second-factor-missed',
-): void {
-  d.missedSecondFactors += 1;
-  d.endRestart(REASONS[reason].text);
-  if (reason === 'second-factor-missed') tellMissed(d);
-  d.stopThen(
-    d.missedSecondFactors >= d.ctx.rules.restart.maxMissedSecondFactors
-      ? { kind: 'halt', reason, detail: `${d.missedSecondFactors} times in a row` }
-      : d.afterFailure(reason, null),
-  );
-}
-
-function tellMissed(d: Draft): void {
-  d.emit({
-    event: 'second-factor-timeout',
-    fields: {
-      IB_METHOD: d.run?.secondFactor ?? 'unknown',
-      IB_ATTEMPT: String(d.run?.secondFactors ?? ''),
-      IB_MISSED: String(d.missedSecondFactors),
-    },
-    reason: 'second-factor-missed',
-  });
-}
-
 function onLoggedIn(d: Draft, run: Run): void {
   if (!isComingUp(d)) return;
-  d.updateRun({ loggedInAt: d.ctx.now, secondFactor: null });
+  d.updateRun({
+    loggedInAt: d.ctx.now,
+    secondFactor: null,
+    sight: { ...endLine(run.sight, d.ctx.now), answered: false },
+  });
   if (run.secondFactor !== null) {
     d.emit({
       event: 'second-factor-accepted',

@@ -10,6 +10,10 @@ export function secondFactorHint(method: SecondFactorMethod, deadline: number): 
       return `approve the IBKR Mobile notification before ${until}`;
     case 'code':
       return `type the code into the gateway's window before ${until}`;
+    case 'challenge':
+      return `answer the challenge in the gateway's window before ${until}`;
+    case 'passkey':
+      return `the login asks for a passkey, which only a person can give, before ${until}`;
     case 'device-choice':
       return `set secondFactor.device: the gateway asks which device to use (until ${until})`;
     case 'unknown':

@@ -2,8 +2,9 @@
 
 import type { SecondFactorMethod, SessionStateName } from '../protocol/states.ts';
 import type { HeldCondition } from './conditions.ts';
-import type { LaunchKind, LaunchProblem, RefusalCause } from './facts.ts';
+import type { LaunchKind, LaunchProblem, RefusalCause, SecondFactorDetail } from './facts.ts';
 import type { Reason } from './reasons.ts';
+import { NOT_SIGHTED, type SecondFactorSight } from './second-factor-sight.ts';
 
 /** What follows once the JVM that is being stopped has ended. */
 export type AfterStop =
@@ -22,6 +23,8 @@ export type Phase =
       readonly method: SecondFactorMethod;
       readonly deadline: number;
       readonly attempt: number;
+      /** What its window shows; null while that is not seen. */
+      readonly detail: SecondFactorDetail | null;
     }
   | { readonly name: 'loading' }
   | { readonly name: 'ready' }
@@ -44,6 +47,11 @@ export type Run = {
   readonly secondFactors: number;
   /** Method of the second factor that was shown last and is neither accepted nor missed yet; null when there is none. */
   readonly secondFactor: SecondFactorMethod | null;
+  readonly sight: SecondFactorSight;
+  /** Whether its windows are seen. */
+  readonly windows: boolean;
+  /** Windows that wait for an answer, as they were seen. */
+  readonly dialogs: readonly OpenDialog[];
   readonly loggedInAt: number | null;
   /** Whether this run may ring the phone: the login it was `launched` for, one that came `again` by itself, or one that is `shown`. */
   readonly push: 'launched' | 'again' | 'shown' | null;
@@ -66,6 +74,14 @@ export type Run = {
     readonly error: string | null;
     readonly problem: LaunchProblem | null;
   };
+};
+
+/** A window that nobody answers by itself. */
+export type OpenDialog = {
+  readonly window: string;
+  readonly title: string;
+  readonly text: string;
+  readonly buttons: readonly string[];
 };
 
 export type ApiHealth = {
@@ -120,6 +136,8 @@ export type SessionState = {
   readonly restartDeadline: number | null;
   /** The administrator stopped the unit: the session stays down until an operator acts or the host boots, whatever is wanted. */
   readonly held: boolean;
+  /** When it was told last that the password expires; epoch milliseconds. */
+  readonly passwordToldAt: number | null;
   /** When a run was started last; epoch milliseconds. Tells whether an order to start one was carried out. */
   readonly lastStartedAt: number | null;
 };
@@ -157,6 +175,7 @@ export function initialState(now: number): SessionState {
     phaseDeadline: null,
     restartDeadline: null,
     held: false,
+    passwordToldAt: null,
     lastStartedAt: null,
   };
 }
@@ -189,6 +208,24 @@ export const TRANSITIONS: Readonly<Record<SessionStateName, readonly SessionStat
   'backing-off': ['starting', 'halted', 'stopped'],
   halted: ['starting', 'stopped'],
   stopping: ['stopped', 'halted', 'backing-off', 'starting', 'restarting'],
+};
+
+/** A run of which nothing is known yet. */
+export const NEW_RUN: Omit<Run, 'order' | 'launch' | 'startedAt' | 'said'> = {
+  adopted: false,
+  pid: null,
+  gatewayVersion: null,
+  submissions: 0,
+  secondFactors: 0,
+  secondFactor: null,
+  sight: NOT_SIGHTED,
+  windows: false,
+  dialogs: [],
+  loggedInAt: null,
+  push: null,
+  afterExit: null,
+  restartAsked: null,
+  shutdownSeen: false,
 };
 
 /** A JVM that has said nothing yet. */

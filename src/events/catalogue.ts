@@ -42,12 +42,20 @@ export const CATALOGUE = {
   'operator-command': row({
     messageId: 'dc21b7964c294af6b8238a88fcb2b30e',
     priority: 5,
-    // IB_OVERRIDE is `yes` when the caller wanted the login budget overridden.
-    fields: ['IB_METHOD', 'IB_OVERRIDE', 'IB_ACTOR_UID', 'IB_ACTOR_PID', 'IB_ACTOR_USER', 'IB_ACTOR_CLIENT'],
-    meaning: 'Somebody called a method that can change something; told before it is carried out.',
+    fields: [
+      'IB_METHOD',
+      'IB_DETAIL',
+      'IB_OVERRIDE',
+      'IB_ACTOR_UID',
+      'IB_ACTOR_PID',
+      'IB_ACTOR_USER',
+      'IB_ACTOR_CLIENT',
+    ],
+    meaning:
+      'Somebody called a method that can change something; told before it is carried out. IB_DETAIL names the window and the button that is to be pressed; IB_OVERRIDE is yes when the login budget is to be overridden.',
     remedy: '',
     text: (f) =>
-      `${f.IB_METHOD}${f.IB_OVERRIDE === 'yes' ? ' beyond the login budget' : ''} asked by ${f.IB_ACTOR_USER || `uid ${f.IB_ACTOR_UID}`} (${f.IB_ACTOR_CLIENT}, pid ${f.IB_ACTOR_PID})`,
+      `${f.IB_METHOD}${f.IB_DETAIL ? ` (${f.IB_DETAIL})` : ''}${f.IB_OVERRIDE === 'yes' ? ' beyond the login budget' : ''} asked by ${f.IB_ACTOR_USER || `uid ${f.IB_ACTOR_UID}`} (${f.IB_ACTOR_CLIENT}, pid ${f.IB_ACTOR_PID})`,
   }),
   'session-starting': row({
     messageId: '30b4e574ab484ae997f3e8b3ed0d3ea1',
@@ -107,8 +115,9 @@ export const CATALOGUE = {
   'second-factor-pending': row({
     messageId: '0ff800a410ab4e80873f3753483e4feb',
     priority: 4,
-    fields: ['IB_METHOD', 'IB_ATTEMPT', 'IB_DEADLINE'],
-    meaning: 'IBKR waits for the second factor.',
+    fields: ['IB_METHOD', 'IB_ATTEMPT', 'IB_DEADLINE', 'IB_CHALLENGE', 'IB_DEVICES'],
+    meaning:
+      'IBKR waits for the second factor. IB_METHOD says which, as far as it is known; IB_CHALLENGE is the number that IB Key or a code card is asked for, IB_DEVICES the entries of a device list.',
     remedy:
       'Approve the notification of IBKR Mobile before IB_DEADLINE. If it cannot be answered, nothing more happens by itself than IB_DEADLINE passing.',
     text: (f) => `second factor pending (${f.IB_METHOD}), answer before ${f.IB_DEADLINE}`,
@@ -120,6 +129,15 @@ export const CATALOGUE = {
     meaning: 'The second factor was answered and the login went on.',
     remedy: '',
     text: (f) => `second factor accepted (${f.IB_METHOD})`,
+  }),
+  'second-factor-rejected': row({
+    messageId: '1f0051657e85b845a807ba7a31fc00c6',
+    priority: 4,
+    fields: ['IB_METHOD', 'IB_ATTEMPT', 'IB_DETAIL'],
+    meaning: 'The code that was entered was not accepted; IBKR asks for another.',
+    remedy:
+      'Enter the next code. A code works once and for half a minute: when right ones are refused, compare the clock of this host with the time.',
+    text: (f) => `second factor rejected${f.IB_DETAIL ? `: ${f.IB_DETAIL}` : ''}`,
   }),
   'second-factor-timeout': row({
     messageId: 'fc7ec868cace48d39ecb248ee5a7c47f',
@@ -262,10 +280,48 @@ export const CATALOGUE = {
   'dialog-unknown': row({
     messageId: '9e0e4d8320da464a9a6c003389b0e830',
     priority: 4,
-    fields: ['IB_TITLE'],
-    meaning: 'A window is open that the agent does not know.',
-    remedy: 'Look at the display; the session may wait for an answer.',
-    text: (f) => `unknown window open: ${f.IB_TITLE}`,
+    fields: ['IB_TITLE', 'IB_TEXT', 'IB_BUTTONS', 'IB_WINDOW'],
+    meaning:
+      'A window is open that nobody answers: one that the agent does not know, or one that is a person to decide on. IB_TEXT is what it says, IB_BUTTONS what can be chosen. The agent never guesses.',
+    remedy:
+      '`ibctl windows` shows it, `ibctl windows click NAME WINDOW BUTTON` answers it. Where only IB_TITLE is known, look at the display.',
+    text: (f) =>
+      `a window waits for an answer: ${f.IB_TITLE || 'without a title'}${f.IB_TEXT ? `: ${f.IB_TEXT.replaceAll('\n', ' ')}` : ''}${f.IB_BUTTONS ? ` [${f.IB_BUTTONS}]` : ''}`,
+  }),
+  'dialog-answered': row({
+    messageId: '6f9e9f9e615aa64060e551ad6da99cd1',
+    priority: 5,
+    fields: ['IB_DIALOG', 'IB_TITLE', 'IB_BUTTON'],
+    meaning: 'The agent pressed a button by itself, as `dialogs.answer` of the session allows.',
+    remedy: '',
+    text: (f) => `${f.IB_DIALOG}: pressed ${f.IB_BUTTON}`,
+  }),
+  'gui-frozen': row({
+    messageId: '0b56141814e61d73e377fd0058927f2c',
+    priority: 3,
+    fields: ['IB_SECONDS'],
+    meaning:
+      "The gateway's event thread does not answer: its windows do not react, and nothing can be typed or clicked.",
+    remedy: 'It may recover. `ibctl restart --cold` ends the gateway and logs in again.',
+    text: (f) => `the windows of the gateway have not reacted for ${f.IB_SECONDS} s`,
+  }),
+  'password-expiring': row({
+    messageId: 'ab8c6a68caf3e8e06fa6872ce769ca77',
+    priority: 4,
+    fields: ['IB_DAYS', 'IB_DETAIL'],
+    meaning: 'IBKR says that the password expires soon. Told once a day.',
+    remedy: 'Change it on the IBKR website and store the new one before a login fails.',
+    text: (f) =>
+      f.IB_DAYS ? `the password expires in ${f.IB_DAYS} days` : `the password expires: ${f.IB_DETAIL}`,
+  }),
+  'upgrade-required': row({
+    messageId: 'cdb8909ea61026f5d7f3ce8cf430697a',
+    priority: 4,
+    fields: ['IB_DETAIL'],
+    meaning:
+      'IBKR asks for a newer version of the gateway. Where it accepts no login any more, the session halts.',
+    remedy: 'Install a newer gateway, name it in `install.gatewayVersion`, and run `ibctl restart --cold`.',
+    text: (f) => `a newer gateway is wanted: ${f.IB_DETAIL.replaceAll('\n', ' ')}`,
   }),
   'state-unwritable': row({
     messageId: 'b7b821f6e1194ffe91dd5a7d494a05c1',

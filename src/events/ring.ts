@@ -32,6 +32,20 @@ export class Ring<T> {
     for (const listener of [...this.#listeners]) listener(item);
   }
 
+  /** Puts what came before all that is kept in front of it, oldest first, as far as there is room. Nobody is told; what does not fit is let go. */
+  prepend(older: readonly T[]): void {
+    let room = this.#capacity - this.#count;
+    let first = older.length;
+    for (; first > 0 && room > 0; first -= 1, room -= 1) {
+      const weight = this.#limit?.of(older[first - 1] as T) ?? 0;
+      if (this.#limit !== null && this.#weight + weight > this.#limit.most) break;
+      this.#weight += weight;
+    }
+    this.#items.splice(0, this.#start, ...older.slice(first));
+    this.#start = 0;
+    this.#dropped += first;
+  }
+
   /** Oldest first. */
   items(): T[] {
     return this.#items.slice(this.#start) as T[];

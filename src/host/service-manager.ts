@@ -45,6 +45,13 @@ const TIMEOUT_MS = 20_000;
 const NO_PERMISSION = 4;
 const NOT_INSTALLED = 5;
 const NOT_CONFIGURED = 6;
+/** Says whether a caller may; started by D-Bus at each question. */
+const POLKIT = 'polkit.service';
+/**
+ * What systemctl prints in the C locale where polkit would ask for a password. It has no exit status of its own: 252 to 257
+ * end with 1 (translate_bus_error_to_exit_status knows of `Access denied` only).
+ */
+const PASSWORD_WANTED = /Interactive authentication required/;
 
 const UNIT_PROPERTIES = [
   'LoadState',
@@ -94,7 +101,16 @@ export class SystemctlServiceManager implements ServiceManager {
     if (result.status === NO_PERMISSION) return { kind: 'denied', detail };
     if (result.status === NOT_INSTALLED) return { kind: 'no-such-unit', detail };
     if (result.status === NOT_CONFIGURED) return { kind: 'refused', detail };
-    return { kind: 'failed', detail: result.timedOut ? 'systemctl did not answer' : detail };
+    if (result.timedOut) return { kind: 'failed', detail: 'systemctl did not answer' };
+    if (PASSWORD_WANTED.test(result.stderr)) return { kind: 'denied', detail };
+    return { kind: await this.#whyFailed(unit), detail };
+  }
+
+  /** A failure without a status of its own: the unit cannot be started, or nobody could be asked whether it may. */
+  async #whyFailed(unit: string): Promise<'refused' | 'denied' | 'failed'> {
+    const [own, polkit] = await Promise.all([this.show(unit), this.show(POLKIT)]);
+    if (own?.load === 'masked') return 'refused';
+    return polkit !== null && polkit.active !== 'active' ? 'denied' : 'failed';
   }
 
   async #ask(args: readonly string[]): Promise<string | null> {

@@ -1,4 +1,4 @@
-// Owns the launchers' shortcut to the configuration: what was checked once is not checked again while the file is the same.
+// Owns the shortcut of the launchers and the agent to the configuration: what was checked once is not checked again while the file is the same.
 
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ const WRITABLE_BY_OTHERS = 0o022;
 
 /**
  * The configuration, as loadConfig gives it and with its errors. Reading YAML and the schema takes three times as long as all
- * else a launcher does, so the result is kept in `stateDirectory`: the session's own, readable and writable by its user only.
+ * else a launcher does, so the result is kept in `stateDirectory`: its own, readable and writable by its user only.
  * Undefined: nothing is kept. It is used while the file's bytes, its path and this version are the same.
  */
 export async function loadCachedConfig(file: string, stateDirectory: string | undefined): Promise<Config> {

@@ -41,7 +41,7 @@ export async function sendRequest(request: Request, options: HttpOptions): Promi
     if (timeout.aborted) {
       return failed(
         `no answer within ${options.timeoutMs} ms`,
-        'Is the server slow, or does a firewall drop what is sent?',
+        `Is the server slow, or does a firewall drop what is sent? ${UNIT_HINT}`,
         {
           temporary: true,
         },
@@ -52,6 +52,9 @@ export async function sendRequest(request: Request, options: HttpOptions): Promi
   }
 }
 
+/** IPAddressDeny= of systemd.resource-control(5) drops packets: a connection then hangs, and a name server elsewhere is mute. */
+const UNIT_HINT =
+  'Without a drop-in ib-agent.service reaches this host only: docs/notifications.md, "Other hosts".';
 const ADDRESS_HINT = 'Correct the secret, or the address in the configuration.';
 
 function judgeStatus(status: number, retryAfter: string | null, kind: HttpForm['kind']): Result {
@@ -115,7 +118,7 @@ function judgeError(code: string): Result {
     );
   }
   if (code === 'EAI_AGAIN') {
-    return failed('no DNS server answers', 'Is this host connected?', { temporary: true });
+    return failed('no DNS server answers', `Is this host connected? ${UNIT_HINT}`, { temporary: true });
   }
   if (code === 'ECONNREFUSED') {
     return failed('the connection was refused', 'Does the server run, and is the port right?', {
@@ -134,7 +137,9 @@ function judgeError(code: string): Result {
       temporary: true,
     });
   }
-  return failed(`the server could not be reached (${code})`, 'Is this host connected, and the server up?', {
-    temporary: true,
-  });
+  return failed(
+    `the server could not be reached (${code})`,
+    `Is this host connected, and the server up? ${UNIT_HINT}`,
+    { temporary: true },
+  );
 }

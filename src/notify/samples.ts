@@ -32,6 +32,9 @@ function sampleValue(field: string, now: number): string {
     case 'IB_UNTIL':
     case 'IB_AT':
       return isoTime(now + SAMPLE_DEADLINE_MS);
+    case 'IB_CHALLENGE':
+    case 'IB_DEVICES':
+      return '';
     case 'IB_CAUSE':
       return 'credentials';
     case 'IB_DETAIL':

@@ -149,6 +149,17 @@ export const ERROR_CODES = {
     retryable: false,
     meaning: 'a file or directory that is needed is not there',
   },
+  'windows-unseen': {
+    exit: EXIT.failed,
+    retryable: true,
+    meaning:
+      "the gateway's windows cannot be seen or worked: no gateway runs, it has no window bridge, or it hangs",
+  },
+  'window-changed': {
+    exit: EXIT.failed,
+    retryable: false,
+    meaning: 'the window is gone or shows something else by now; nothing was done',
+  },
   'state-unwritable': {
     exit: EXIT.failed,
     retryable: true,

@@ -15,6 +15,15 @@ const secondFactor = z.strictObject({
   since: time,
   deadline: time,
   attempt: z.int(),
+  prompt: z.string().nullable().meta({ description: "what the gateway's window asks for; null: not seen" }),
+  challenge: z
+    .string()
+    .nullable()
+    .meta({ description: 'with method `challenge`: the number for IB Key, or the places of the code card' }),
+  devices: z
+    .array(z.string())
+    .nullable()
+    .meta({ description: 'with method `device-choice`: the entries of the list' }),
 });
 
 /** A named, dated health fact. Severity `error` or `warning` impairs; `info` only informs. */
@@ -123,7 +132,7 @@ const progress = z.strictObject({
 const outcome = z.strictObject({ reached: z.boolean(), session: progress });
 
 const eventRecord = z.strictObject({
-  seq: z.int().meta({ description: 'counts up from 1 in one run of the agent' }),
+  seq: z.int().meta({ description: 'counts up' }),
   at: time,
   event: z.string(),
   messageId: z.string(),
@@ -213,6 +222,22 @@ const plannedUser = z.strictObject({
   pushOutstanding: z.strictObject({ session: sessionName, until: time, shown: z.boolean() }).nullable().meta({
     description: 'the session that waits for a second factor (`shown`), or whose login may lead to one',
   }),
+});
+
+/** A window of the gateway as it shows; account ids are masked, and what is typed into fields is left out. */
+const windowView = z.strictObject({
+  id: z.string(),
+  title: z.string(),
+  class: z.string(),
+  kind: z.enum(['frame', 'dialog', 'window']),
+  modal: z.boolean(),
+  active: z.boolean(),
+  known: z.string().nullable().meta({ description: 'id of the dialog rule that knows it; null: none does' }),
+  text: z.array(z.string()).meta({ description: 'what it says, line by line' }),
+  buttons: z.array(z.string()).meta({ description: 'those that can be pressed' }),
+  rows: z.array(z.string()).nullable().meta({ description: 'of the list that it shows' }),
+  fields: z.int().meta({ description: 'how many fields can be typed into' }),
+  bounds: z.strictObject({ x: z.int(), y: z.int(), width: z.int(), height: z.int() }),
 });
 
 const named = {
@@ -336,6 +361,37 @@ export const METHODS = {
     }),
     result: z.strictObject({ results: z.array(notifyTestResult) }),
   },
+  windows: {
+    access: 'observe',
+    summary:
+      'the windows that the gateway shows, one an item, with what they say and the buttons to choose from',
+    params: z.strictObject(named),
+    stream: windowView,
+    result: z.strictObject({ session: sessionName, count: z.int() }),
+  },
+  'window-click': {
+    access: 'operate',
+    summary: 'press the one button of this text in a window, if it is there as it was seen',
+    params: z.strictObject({
+      ...named,
+      window: z.string().min(1).max(40).meta({ description: 'id, such as w7' }),
+      button: z.string().min(1).max(200).meta({ description: "the button's whole text" }),
+      askedAt,
+    }),
+    result: z.strictObject({ session: sessionName, window: z.string(), button: z.string() }),
+  },
+  screenshot: {
+    access: 'operate',
+    summary:
+      'a picture of a window, or of all of them where they stand, as pieces of a PNG; passwords and codes are painted over, nothing else is',
+    params: z.strictObject({
+      ...named,
+      window: z.string().min(1).max(40).optional().meta({ description: 'id; all windows when left out' }),
+      askedAt,
+    }),
+    stream: z.strictObject({ data: z.base64() }),
+    result: z.strictObject({ session: sessionName, width: z.int(), height: z.int(), bytes: z.int() }),
+  },
 } as const satisfies Record<string, MethodRow>;
 
 type MethodRow = {
@@ -363,6 +419,7 @@ export type HostFigures = z.output<typeof hostFigures>;
 export type Progress = z.output<typeof progress>;
 export type Outcome = z.output<typeof outcome>;
 export type EventRecord = z.output<typeof eventRecord>;
+export type WindowView = z.output<typeof windowView>;
 export type LogLine = z.output<typeof logLine>;
 export type Condition = z.output<typeof condition>;
 export type SecondFactor = z.output<typeof secondFactor>;

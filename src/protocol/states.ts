@@ -31,7 +31,14 @@ export const STATE_MEANINGS: Readonly<Record<SessionStateName, string>> = {
   stopping: 'a tidy close has been asked for',
 };
 
-export const SECOND_FACTOR_METHODS = ['ib-key', 'code', 'device-choice', 'unknown'] as const;
+export const SECOND_FACTOR_METHODS = [
+  'ib-key',
+  'code',
+  'challenge',
+  'device-choice',
+  'passkey',
+  'unknown',
+] as const;
 export type SecondFactorMethod = (typeof SECOND_FACTOR_METHODS)[number];
 
 export const SEVERITIES = ['info', 'warning', 'error'] as const;

@@ -52,6 +52,8 @@ export class IbcMapping {
       case 'login-error':
         return { kind: 'login-refused', cause: 'login-error', text: 'Login Error', waitMs: null };
       case 'connection-failed':
+        // The words of gateways that are too old for one.
+        if (/pass ?key/i.test(fact.text)) return { kind: 'passkey-required', text: fact.text };
         return { kind: 'login-refused', cause: 'connection-failed', text: fact.text, waitMs: null };
       case 'login-invalidated':
         return {

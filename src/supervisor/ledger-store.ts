@@ -16,7 +16,6 @@ import {
   parseLedger,
   redateLogin,
   refundLedger,
-  refundPush,
   type ToldSoFar,
   takeLease,
 } from '../domain/ledger.ts';
@@ -67,8 +66,8 @@ export class LedgerStore {
     ).length;
   }
 
-  refund(order: string, what: LedgerEntry['kind'] = 'login'): void {
-    this.#write(what === 'login' ? refundLedger(this.#ledger, order) : refundPush(this.#ledger, order));
+  refund(order: string): void {
+    this.#write(refundLedger(this.#ledger, order));
   }
 
   /** Keeps the other sessions of the user from logging in; holds here also when it cannot be written. Throws AgentError `state-unwritable`. */

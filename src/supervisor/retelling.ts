@@ -52,10 +52,7 @@ export class Retelling {
       case 'charge':
         return this.#wasCharged(effect.what) ? null : effect;
       case 'refund':
-        if (effect.what === 'login') return effect;
-        // It was not counted in the end, so the next one is the n-th again.
-        this.#charged.set('push', (this.#charged.get('push') ?? 0) - 1);
-        return null;
+        return effect;
       // A stop that is still due is asked for at the end, by the rules; a restart was asked for before the record of it was made.
       case 'stop':
       case 'ask-restart':

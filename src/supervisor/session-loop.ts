@@ -31,6 +31,7 @@ import { IbcMapping } from './ibc-mapping.ts';
 import type { LedgerStore } from './ledger-store.ts';
 import { Retelling } from './retelling.ts';
 import type { HostObservation, Recovery, SessionHost } from './session-host.ts';
+import type { WindowWatch } from './window-watch.ts';
 
 /** How long a launcher may take to use its order; after that a leftover order is worth nothing. */
 const ORDER_VALID_MS = 60_000;
@@ -40,6 +41,8 @@ const TICK_MS = 2_000;
 const LONGEST_TICK_MS = 10_000;
 /** Two clocks are never read at the same moment. */
 const SMALLEST_CLOCK_STEP_MS = 1_000;
+/** How long a JVM whose bridge has gone is looked for often. */
+const GONE_MS = 10_000;
 /** States that last: what ends them is no urgent news. */
 const RESTING: ReadonlySet<string> = new Set(['stopped', 'ready', 'degraded', 'backing-off', 'halted']);
 
@@ -55,6 +58,8 @@ export type SessionLoopParts = {
   readonly desired: DesiredStore;
   readonly makeHost: (listener: (observation: HostObservation) => void) => SessionHost;
   readonly makeApi: (listener: (fact: Fact) => void) => ApiWatch;
+  /** `onGone`: the connection to the JVM's windows has ended, most often with the JVM. */
+  readonly makeWindows: (listener: (fact: Fact) => void, onGone: () => void) => WindowWatch;
   readonly onEvent: (event: AgentEvent) => void;
   readonly onLine: (line: LogLine) => void;
 };
@@ -64,6 +69,11 @@ export class SessionLoop {
   readonly #parts: SessionLoopParts;
   readonly #host: SessionHost;
   readonly #api: ApiWatch;
+  readonly #windows: WindowWatch;
+  /** Order of the run whose windows are watched. */
+  #watched: string | null = null;
+  /** Until when the JVM may be gone without its host having said so; monotonic milliseconds. */
+  #goneUntilMs = 0;
   readonly #listeners = new Set<(state: SessionState) => void>();
   readonly #queue: Fact[] = [];
   #busy = false;
@@ -97,10 +107,19 @@ export class SessionLoop {
     this.#host = parts.makeHost((observation) => this.#observe(observation));
     this.#api = parts.makeApi((fact) => this.dispatch(fact));
     this.#unwait = parts.ledger.onRelease(parts.config.user, () => this.dispatch({ kind: 'push-free' }));
+    this.#windows = parts.makeWindows(
+      (fact) => this.dispatch(fact),
+      () => this.#suspectGone(),
+    );
   }
 
   get state(): SessionState {
     return this.#state;
+  }
+
+  /** The windows of the JVM that runs. */
+  get windows(): WindowWatch {
+    return this.#windows;
   }
 
   /** Pid of the JVM or its launcher; null when there is none. */
@@ -273,6 +292,7 @@ export class SessionLoop {
     this.#ticks?.cancel();
     this.#timer?.cancel();
     this.#api.unwatch();
+    this.#windows.unwatch();
     await this.#host.close();
   }
 
@@ -322,6 +342,7 @@ export class SessionLoop {
       if (own !== null) this.#perform(own, before);
     }
     this.#tellReadiness();
+    this.#watchWindows();
     for (const listener of [...this.#listeners]) listener(state);
   }
 
@@ -329,13 +350,38 @@ export class SessionLoop {
   #tellReadiness(): void {
     const { phase, run } = this.#state;
     if (this.#retelling?.at != null) return;
-    this.#host.expect(!RESTING.has(phase.name));
+    this.#expect(phase.name);
     const ready = phase.name === 'ready';
     const undecided = run?.adopted === true && phase.name === 'loading' && !this.#decided;
     if (undecided || (ready === this.#ready && this.#decided)) return;
     this.#decided = true;
     this.#ready = ready;
     this.#host.setReady(ready);
+  }
+
+  /** One connection for each JVM: a run that is over and one that follows at once are two. */
+  #watchWindows(): void {
+    if (this.#retelling?.at != null) return;
+    const order = this.#state.run?.order ?? null;
+    if (order !== this.#watched) {
+      this.#windows.unwatch();
+      if (order !== null) this.#windows.watch();
+      this.#watched = order;
+    }
+    this.#windows.expect(!RESTING.has(this.#state.phase.name));
+  }
+
+  #expect(phase: string): void {
+    this.#host.expect(!RESTING.has(phase) || this.#parts.clock.monotonicMs() < this.#goneUntilMs);
+  }
+
+  #suspectGone(): void {
+    const { clock } = this.#parts;
+    this.#goneUntilMs = clock.monotonicMs() + GONE_MS;
+    this.#expect(this.#state.phase.name);
+    clock.after(GONE_MS, () => {
+      if (!this.#closing) this.#expect(this.#state.phase.name);
+    });
   }
 
   #perform(effect: Effect, before: SessionState): void {
@@ -370,7 +416,7 @@ export class SessionLoop {
         );
         return;
       case 'refund':
-        this.#book(() => this.#parts.ledger.refund(effect.order, effect.what));
+        this.#book(() => this.#parts.ledger.refund(effect.order));
         return;
       case 'lease': {
         const { order, until, shown } = effect;

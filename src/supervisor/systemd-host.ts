@@ -475,7 +475,7 @@ function refusalOf(
       return {
         code: 'start-denied',
         message: `polkit does not let the agent start or stop ${unit} (${answer.detail})`,
-        hint: 'install polkit and its rule: sudo apt install polkitd; sudo ./install.sh; ibctl doctor shows what is missing',
+        hint: 'install polkit and its rule: sudo apt install polkitd; sudo ./install.sh; sudo ibctl doctor shows what is missing',
       };
     case 'no-such-unit':
       return {

@@ -40,6 +40,8 @@ const MESSAGES = {
 
 /** EXIT_CREDENTIALS of systemd.exec(5): the process was never started, since a credential could not be loaded. */
 const CREDENTIALS_STATUS = 243;
+/** The other statuses with which systemd says that it could not set up a process (systemd.exec(5), "Process exit codes"). */
+const isSetupStatus = (status: number | null) => status !== null && status >= 200 && status <= 245;
 /** Priorities up to warning: launchers write their complaints so, and the JVM writes everything with the unit's default. */
 const COMPLAINT = 4;
 
@@ -120,8 +122,14 @@ export class UnitLife {
   exit(): readonly HostObservation[] {
     const ending = this.#ending ?? { status: 0, signal: null };
     const said: HostObservation[] = [];
-    if (ending.status === CREDENTIALS_STATUS && !this.#taken) {
-      said.push(complaint(credentialsUnavailable(this.#session)));
+    if (!this.#taken && isSetupStatus(ending.status)) {
+      said.push(
+        complaint(
+          ending.status === CREDENTIALS_STATUS
+            ? credentialsUnavailable(this.#session)
+            : setupFailed(this.#session, ending.status),
+        ),
+      );
     }
     // Without a record: the login counts as made once the order was taken.
     const record: AfterRecord = this.#record ?? {
@@ -235,6 +243,14 @@ function credentialsUnavailable(session: string): LaunchFailure {
     code: 'credential-missing',
     message: `systemd could not load the credentials of ${session}: one is missing in /etc/credstore.encrypted, or cannot be decrypted on this host (status 243)`,
     hint: `store them again: sudo ibctl credentials set ${session}`,
+  };
+}
+
+function setupFailed(session: string, status: number | null): LaunchFailure {
+  return {
+    code: 'start-failed',
+    message: `systemd could not set up the process of the session ${session} (status ${status})`,
+    hint: `systemd names the cause, often a directory that a drop-in names and that is not there: journalctl -u ib-session@${session}`,
   };
 }
 

@@ -109,8 +109,16 @@ export function progressOf(config: SessionConfig, state: SessionState, now: numb
 
 function secondFactorOf(state: SessionState): SecondFactor | null {
   if (state.phase.name !== 'awaiting-second-factor') return null;
-  const { method, deadline, attempt } = state.phase;
-  return { method, since: isoTime(state.since), deadline: isoTime(deadline), attempt };
+  const { method, deadline, attempt, detail } = state.phase;
+  return {
+    method,
+    since: isoTime(state.since),
+    deadline: isoTime(deadline),
+    attempt,
+    prompt: detail?.prompt ?? null,
+    challenge: detail?.challenge ?? null,
+    devices: detail?.devices == null ? null : [...detail.devices],
+  };
 }
 
 /** What the agent does next to the session by itself; null when it waits for facts or for a person. */

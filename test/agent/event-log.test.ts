@@ -64,7 +64,8 @@ describe('the log of the agent', () => {
   it('keeps a value with line breaks, quotes and odd characters on one line', () => {
     const { log, written, records } = aLog();
     const text = 'one\ntwo\r\n"three"\u2028\u0000\ud800';
-    log.event(completeEvent({ event: 'dialog-unknown', fields: { IB_TITLE: text } }, CONTEXT));
+    const fields = { IB_TITLE: text, IB_TEXT: '', IB_BUTTONS: '', IB_WINDOW: '' };
+    log.event(completeEvent({ event: 'dialog-unknown', fields }, CONTEXT));
     assert.equal(written.join('').match(/\n/g)?.length, 1);
     assert.match(String(records()[0]?.['IB_TITLE']), /^one\ntwo\r\n"three"/);
   });

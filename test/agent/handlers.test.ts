@@ -2,12 +2,16 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { makeHandlers } from '../../src/agent/handlers.ts';
 import { HostSampler } from '../../src/agent/host-sampler.ts';
+import type { BridgeComponent, BridgeWindow } from '../../src/bridge/protocol.ts';
 import type { Config } from '../../src/config/types.ts';
 import type { Call, Handlers } from '../../src/control/router.ts';
+import { decodePng, encodePng } from '../../src/display/picture.ts';
 import { Ring } from '../../src/events/ring.ts';
 import { AgentError, type ErrorCode } from '../../src/protocol/errors.ts';
+import { encodeFrame } from '../../src/protocol/framing.ts';
 import {
   type EventRecord,
   type LogLine,
@@ -70,6 +74,8 @@ class AgentScene {
       notifier: { list: () => [], test: async () => [] },
       startedAt: this.clock.now(),
       supervisor: 'process',
+      recallEvents: async () => {},
+      recallLines: async () => {},
     });
   }
 
@@ -154,7 +160,8 @@ describe('a session that is named', () => {
     const scene = new AgentScene('live');
     const methods = Object.keys(METHODS) as MethodName[];
     for (const method of methods.filter((name) => 'session' in METHODS[name].params.shape)) {
-      assert.equal(await scene.codeOf(method, { session: 'nope' }), 'unknown-session', method);
+      const needed = method === 'window-click' ? { window: 'w1', button: 'OK' } : {};
+      assert.equal(await scene.codeOf(method, { session: 'nope', ...needed }), 'unknown-session', method);
     }
   });
 });
@@ -314,6 +321,8 @@ describe('events', () => {
     const scene = new AgentScene('live', 'paper');
     scene.events.push(anEvent(1, 'live'));
     const { result, told, abort } = scene.call('events', { follow: true, session: 'live' });
+    // Earlier events are recalled first.
+    await setImmediate();
     scene.events.push(anEvent(2, 'live'));
     scene.events.push(anEvent(3, 'paper'));
     abort.abort();
@@ -406,5 +415,115 @@ describe('a login beyond the budget', () => {
         session: null,
       },
     });
+  });
+});
+
+describe('windows', () => {
+  const component = (path: string, className: string, text: string | null, change = {}): BridgeComponent => ({
+    path,
+    className,
+    name: null,
+    text,
+    masked: false,
+    unreadable: false,
+    border: null,
+    enabled: true,
+    visible: true,
+    editable: false,
+    selected: false,
+    rows: null,
+    bounds: { x: 0, y: 0, width: 1, height: 1 },
+    ...change,
+  });
+  const notice: BridgeWindow = {
+    id: 'w7',
+    className: 'javax.swing.JDialog',
+    kind: 'dialog',
+    title: 'Notice for U1234567',
+    modal: true,
+    owner: null,
+    active: true,
+    enabled: true,
+    bounds: { x: 1, y: 2, width: 30, height: 40 },
+    components: [
+      component('0:javax.swing.JLabel', 'javax.swing.JLabel', 'Account U1234567\nDo you agree?'),
+      component('1:javax.swing.JTextField', 'javax.swing.JTextField', 'typed by somebody', {
+        editable: true,
+      }),
+      component('2:javax.swing.JPasswordField', 'javax.swing.JPasswordField', null, {
+        masked: true,
+        editable: true,
+      }),
+      component('3:javax.swing.JButton', 'javax.swing.JButton', 'Agree'),
+    ],
+  };
+
+  it('are told with what they say and offer, account ids masked, nothing that was typed', async () => {
+    const agent = new AgentScene('live');
+    agent.only.windows.windows = [notice];
+    const { told, result } = agent.call('windows', {}, 'observe');
+    assert.deepEqual(await result, { session: 'live', count: 1 });
+    assert.deepEqual(told, [
+      {
+        id: 'w7',
+        title: 'Notice for U***67',
+        class: 'javax.swing.JDialog',
+        kind: 'dialog',
+        modal: true,
+        active: true,
+        known: null,
+        text: ['Account U***67', 'Do you agree?'],
+        buttons: ['Agree'],
+        rows: null,
+        fields: 2,
+        bounds: { x: 1, y: 2, width: 30, height: 40 },
+      },
+    ]);
+  });
+
+  it('full of text still fit into frames', async () => {
+    const agent = new AgentScene('live');
+    const long = Array.from({ length: 2_000 }, () => '\u0001\u2028"\\'.repeat(1_000)).join('\n');
+    const components = [component('0:javax.swing.JLabel', 'javax.swing.JLabel', long)];
+    agent.only.windows.windows = [{ ...notice, components }];
+    const { told, result } = agent.call('windows');
+    await result;
+    assert.ok(encodeFrame(told[0]).length < 1024 * 1024);
+  });
+
+  it('are clicked by window and text; a call that may have been carried out is not made twice', async () => {
+    const agent = new AgentScene('live');
+    const params = { session: 'live', window: 'w7', button: 'Agree' };
+    assert.deepEqual(await agent.call('window-click', params).result, params);
+    assert.deepEqual(agent.only.windows.asked, ['click w7 Agree']);
+    const again = { ...params, askedAt: '2026-11-23T09:00:00.000Z' };
+    assert.equal(await agent.codeOf('window-click', again), 'connection-lost');
+    assert.deepEqual(agent.only.windows.asked, ['click w7 Agree']);
+  });
+
+  it('are painted in pieces, one of them or all where they stand', async () => {
+    const agent = new AgentScene('live');
+    const rgb = Buffer.alloc(30 * 40 * 3, 200);
+    const png = encodePng({ width: 30, height: 40, rgb });
+    agent.only.windows.windows = [notice];
+    agent.only.windows.picture = { width: 30, height: 40, png };
+    const one = agent.call('screenshot', { window: 'w7' });
+    assert.deepEqual(await one.result, { session: 'live', width: 30, height: 40, bytes: png.length });
+    assert.deepEqual(Buffer.concat(one.told.map(({ data }) => Buffer.from(data, 'base64'))), png);
+
+    const all = agent.call('screenshot');
+    assert.deepEqual(
+      { ...((await all.result) as object), bytes: 0 },
+      { session: 'live', width: 1024, height: 768, bytes: 0 },
+    );
+    const drawn = decodePng(Buffer.concat(all.told.map(({ data }) => Buffer.from(data, 'base64'))));
+    const pixel = (x: number, y: number) => drawn.rgb[(y * 1024 + x) * 3];
+    assert.deepEqual([pixel(1, 2), pixel(30, 41), pixel(31, 41), pixel(0, 0)], [200, 200, 0x30, 0x30]);
+
+    agent.only.windows.picture = { width: 30, height: 40, png: Buffer.alloc(450 * 1024, 1) };
+    const large = agent.call('screenshot', { window: 'w7' });
+    await large.result;
+    assert.equal(large.told.length, 3);
+    for (const piece of large.told) assert.ok(encodeFrame(piece).length < 1024 * 1024);
   });
 });

@@ -18,6 +18,9 @@ export function at(seconds: number): string {
   return new Date(NOW + seconds * 1000).toISOString();
 }
 
+/** Of a pending second factor whose window nobody has seen. */
+export const NOT_SEEN = { prompt: null, challenge: null, devices: null } as const;
+
 export function anAgent(over: Partial<AgentStatus> = {}): AgentStatus {
   return {
     version: '0.1.0',

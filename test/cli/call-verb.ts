@@ -22,6 +22,7 @@ export async function callVerb(
   let stderr = '';
   const sink = (write: (text: string) => void): TextSink => ({
     write,
+    writeBytes: (bytes) => write(Buffer.from(bytes).toString('latin1')),
     isTty: false,
     columns: options.columns ?? 80,
   });

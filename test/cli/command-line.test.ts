@@ -22,7 +22,12 @@ after(async () => {
   await Promise.all(agents.map((agent) => agent.close()));
 });
 
-const nowhere: TextSink = { write: () => undefined, isTty: false, columns: null };
+const nowhere: TextSink = {
+  write: () => undefined,
+  writeBytes: () => undefined,
+  isTty: false,
+  columns: null,
+};
 
 function silentOutput(): Output {
   const context: CliContext = {

@@ -1,7 +1,7 @@
 // Owns a program that is `ibctl credentials set` with another store than the system's: credentials-on-terminal.ts HOST WORD...
 
 import { spawnSync } from 'node:child_process';
-import type { CliContext } from '../../src/cli/context.ts';
+import type { CliContext, TextSink } from '../../src/cli/context.ts';
 import { readCall } from '../../src/cli/input.ts';
 import { Output } from '../../src/cli/output.ts';
 import { parseWithCommander } from '../../src/cli/program.ts';
@@ -11,11 +11,18 @@ import { SystemClock } from '../../src/host/clock.ts';
 
 const [, , host = '', ...argv] = process.argv;
 
+const sinkOf = (stream: NodeJS.WriteStream): TextSink => ({
+  write: (text) => void stream.write(text),
+  writeBytes: (bytes) => void stream.write(bytes),
+  isTty: true,
+  columns: 80,
+});
+
 const context: CliContext = {
   argv,
   env: process.env,
-  stdout: { write: (text) => process.stdout.write(text), isTty: true, columns: 80 },
-  stderr: { write: (text) => process.stderr.write(text), isTty: true, columns: 80 },
+  stdout: sinkOf(process.stdout),
+  stderr: sinkOf(process.stderr),
   stdin: sourceOfStdin(),
   clock: new SystemClock(),
   cwd: '/',

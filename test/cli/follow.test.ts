@@ -9,7 +9,7 @@ import {
   type FakeRequest,
   startFakeControl,
 } from '../fakes/fake-control.ts';
-import { aCondition, aProgress } from './builders.ts';
+import { aCondition, aProgress, NOT_SEEN } from './builders.ts';
 import { runIbctl, startIbctl, startOnTerminal } from './run-ibctl.ts';
 
 const agents: FakeControl[] = [];
@@ -32,7 +32,7 @@ function pending(seconds: number): Progress {
     state: 'awaiting-second-factor',
     since,
     reason: 'second-factor-pending',
-    secondFactor: { method: 'ib-key', since, deadline, attempt: 1 },
+    secondFactor: { method: 'ib-key', since, deadline, attempt: 1, ...NOT_SEEN },
     conditions: [
       aCondition({ code: 'second-factor-pending', since, text: 'IBKR waits', hint: 'approve it' }),
     ],

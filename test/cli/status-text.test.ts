@@ -12,13 +12,23 @@ import {
 } from '../../src/cli/status-text.ts';
 import { displayWidth } from '../../src/cli/table.ts';
 import { SECOND_FACTOR_METHODS, SESSION_STATES } from '../../src/protocol/states.ts';
-import { aCondition, aDownSession, anAgent, aProgress, aSession, aStatus, at, NOW } from './builders.ts';
+import {
+  aCondition,
+  aDownSession,
+  anAgent,
+  aProgress,
+  aSession,
+  aStatus,
+  at,
+  NOT_SEEN,
+  NOW,
+} from './builders.ts';
 import { assertGolden } from './golden.ts';
 
 const plain: Paint = (_, text) => text;
 const tagged: Paint = (style, text) => `<${style}>${text}</>`;
 
-const pending = { method: 'ib-key', since: at(-41), deadline: at(139), attempt: 1 } as const;
+const pending = { method: 'ib-key', since: at(-41), deadline: at(139), attempt: 1, ...NOT_SEEN } as const;
 
 /** One session in each situation that a person must tell apart. */
 const EVERYTHING = aStatus([

@@ -32,6 +32,7 @@ describe('a described configuration', () => {
           ibc: {},
           jts: {},
           secondFactor: { method: 'unknown', device: null },
+          dialogs: { answer: [] },
           restart: {
             policy: 'always',
             backoffMin: '30s',

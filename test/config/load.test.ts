@@ -45,6 +45,7 @@ describe('a valid configuration', () => {
           ibc: {},
           jts: {},
           secondFactor: { method: 'unknown', device: null },
+          dialogs: { answer: [] },
           restart: {
             policy: 'always',
             backoffMinMs: 30_000,
@@ -93,6 +94,7 @@ sessions:
       secondFactor: "abc,5.2a;"
       sections: {Logon: {s3store: "true"}, IBGateway: {WriteDebug: "false"}}
     secondFactor: {method: ib-key, device: IB Key}
+    dialogs: {answer: [login-messages]}
     restart: {policy: never, backoffMin: 500ms, backoffMax: 1h, maxLoginsPerHour: 1, maxMissedSecondFactors: 1}
     deadlines: {start: 1m, login: 2m, secondFactor: 90s, loading: 4m, warmRestart: 5m, stop: 6s, term: 700ms}
     credentials: {command: [/usr/bin/pass, show, "ib/live"]}
@@ -127,6 +129,7 @@ sessions:
         IBGateway: { WriteDebug: 'false' },
       },
       secondFactor: { method: 'ib-key', device: 'IB Key' },
+      dialogs: { answer: ['login-messages'] },
       restart: {
         policy: 'never',
         backoffMinMs: 500,

@@ -10,7 +10,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Actor } from '../../src/control/actor.ts';
 import { type ControlClient, connectControl } from '../../src/control/client.ts';
 import { NodeIpcTransport } from '../../src/control/node-ipc-transport.ts';
-import type { ControlLog, Handlers } from '../../src/control/router.ts';
+import type { Asked, ControlLog, Handlers } from '../../src/control/router.ts';
 import { type ControlServerOptions, startControlServer } from '../../src/control/server.ts';
 import type { TransportLimits } from '../../src/control/transport.ts';
 import { SystemClock } from '../../src/host/clock.ts';
@@ -79,6 +79,9 @@ export function handlers(changes: Partial<Handlers> = {}): Handlers {
     plan: async () => ({ sessions: [], users: [] }),
     'notify-list': async () => ({ targets: [] }),
     'notify-test': async () => ({ results: [] }),
+    windows: async () => ({ session: aProgress().session, count: 0 }),
+    'window-click': async ({ window, button }) => ({ session: aProgress().session, window, button }),
+    screenshot: async () => ({ session: aProgress().session, width: 1, height: 1, bytes: 0 }),
     ...changes,
   };
 }
@@ -98,11 +101,11 @@ export type TestServer = {
   readonly path: string;
   readonly directory: string;
   readonly log: readonly LogRecord[];
-  readonly operations: readonly {
+  readonly operations: readonly ({
     readonly actor: Actor;
     readonly method: string;
     readonly session: string | null;
-  }[];
+  } & Asked)[];
   readonly connectionCount: () => number;
   readonly close: () => Promise<void>;
 };
@@ -129,7 +132,7 @@ export async function startServer(t: TestContext, setup: ServerSetup = {}): Prom
     records.push({ level, message, fields });
   };
   const log: ControlLog = { debug: logTo('debug'), warn: logTo('warn'), error: logTo('error') };
-  const operations: { actor: Actor; method: string; session: string | null }[] = [];
+  const operations: ({ actor: Actor; method: string; session: string | null } & Asked)[] = [];
   const server = await startControlServer({
     place: { path, mode: 0o600 },
     mode: 'process',
@@ -139,7 +142,7 @@ export async function startServer(t: TestContext, setup: ServerSetup = {}): Prom
     clock,
     log,
     handlers: handlers(),
-    onOperate: (actor, method, session) => operations.push({ actor, method, session }),
+    onOperate: (actor, method, session, asked) => operations.push({ actor, method, session, ...asked }),
     checkResults: true,
     ...changes,
   });

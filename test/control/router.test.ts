@@ -54,7 +54,15 @@ function begin(setup: Setup = {}) {
     {
       handlers: handlers(changes),
       log: controlLog,
-      onOperate: (actor, method, session) => operations.push([actor.uid, actor.client, method, session]),
+      onOperate: (actor, method, session, { detail, override }) =>
+        operations.push([
+          actor.uid,
+          actor.client,
+          method,
+          session,
+          ...(detail === null ? [] : [detail]),
+          ...(override ? ['override'] : []),
+        ]),
       checkResults: true,
       ...options,
     },
@@ -234,12 +242,18 @@ test('an observer may look but not operate, and the refused call reaches no hand
 test('every call that operates is told with who, what and which session; those that look are not', async () => {
   const { ask, operations } = begin();
   await ask('login', { session: 'live' });
+  await ask('login', { session: 'live', override: true });
   await ask('stop');
   await ask('status');
   await ask('restart', { cold: 'x' });
+  await ask('window-click', { session: 'live', window: 'w7', button: 'I\u001b agree' });
+  await ask('screenshot', { window: 'w3' });
   assert.deepEqual(operations, [
     [1000, 'test 1.0', 'login', 'live'],
+    [1000, 'test 1.0', 'login', 'live', 'override'],
     [1000, 'test 1.0', 'stop', null],
+    [1000, 'test 1.0', 'window-click', 'live', 'w7 I  agree'],
+    [1000, 'test 1.0', 'screenshot', null, 'w3'],
   ]);
 });
 

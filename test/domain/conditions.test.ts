@@ -56,6 +56,7 @@ describe('a condition', () => {
     assert.deepEqual(impairing, [
       'api-foreign',
       'api-unreachable',
+      'gui-frozen',
       'api-mute',
       'api-unresponsive',
       'api-unproven',

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { judgeExit, lockOutWaitMs, statusText } from '../../src/domain/exit-decision.ts';
 import type { ExitReport, RefusalCause } from '../../src/domain/facts.ts';
-import { NOTHING_SAID, type Run } from '../../src/domain/session-state.ts';
+import { NEW_RUN, NOTHING_SAID, type Run } from '../../src/domain/session-state.ts';
 import { EXIT } from './session-scene.ts';
 
 type Told = Partial<Omit<Run, 'said'>> & { readonly said?: Partial<Run['said']> };
@@ -12,19 +12,12 @@ type Told = Partial<Omit<Run, 'said'>> & { readonly said?: Partial<Run['said']> 
 function aRun({ said = {}, ...change }: Told = {}): Run {
   return {
     order: 'order-1',
-    adopted: false,
     launch: 'cold',
     startedAt: 0,
+    ...NEW_RUN,
     pid: 1,
     gatewayVersion: '3.24.1',
     submissions: 1,
-    secondFactors: 0,
-    secondFactor: null,
-    loggedInAt: null,
-    push: null,
-    afterExit: null,
-    restartAsked: null,
-    shutdownSeen: false,
     ...change,
     said: { ...NOTHING_SAID, ...said },
   };

@@ -14,7 +14,6 @@ import {
   parseLedger,
   redateLogin,
   refundLedger,
-  refundPush,
   settleLedger,
   takeLease,
   usedUp,
@@ -224,18 +223,6 @@ describe('an order that is given again', () => {
     const ledger = redateLogin(ledgerOf(entry({ at: NOW - 50 * MINUTE })), 'o', NOW);
     assert.equal(budgetOf(ledger, 'u', NOW, hourly(1)).blockedUntil, NOW + HOUR);
     assert.equal(ledger.entries.length, 1);
-  });
-});
-
-describe('a list of devices that was counted as a second factor', () => {
-  it('is taken back: the newest push of the order, and nothing else', () => {
-    const push = (at: number) => entry({ kind: 'push', by: 'ibc', at });
-    const ledger = refundPush(ledgerOf(entry(), push(NOW - HOUR), push(NOW), push(NOW)), 'o');
-    assert.deepEqual(
-      ledger.entries.map(({ kind, at }) => `${kind} ${at - NOW}`),
-      ['login 0', `push ${-HOUR}`, 'push 0'],
-    );
-    assert.deepEqual(refundPush(ledger, 'other'), ledger);
   });
 });
 

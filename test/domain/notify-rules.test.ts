@@ -38,6 +38,8 @@ const pushed = (attempt: number, deadlineMs = 180_000, session = 'live') =>
         IB_METHOD: 'ib-key',
         IB_ATTEMPT: String(attempt),
         IB_DEADLINE: new Date(NOW + deadlineMs).toISOString(),
+        IB_CHALLENGE: '',
+        IB_DEVICES: '',
       },
       reason: 'second-factor-pending',
     },

@@ -31,6 +31,7 @@ function pick<T>(random: () => number, values: readonly T[]): T {
 
 function randomFact(random: () => number): Fact {
   const yes = () => random() < 0.5;
+  const aWindow = () => `w${Math.floor(random() * 4)}`;
   const make: (() => Fact)[] = [
     () => ({ kind: 'agent-started', desired: yes() ? 'up' : 'down' }),
     () => ({ kind: 'agent-stopping' }),
@@ -89,6 +90,29 @@ function randomFact(random: () => number): Fact {
     () => ({ kind: 'fatal', code: pick(random, [1100, 1101, 1103, 1107, 1111, 1112, 99999]) }),
     () => ({ kind: 'gateway-error', text: `e${Math.floor(random() * 3)}` }),
     () => ({ kind: 'dialog', title: `w${Math.floor(random() * 3)}`, open: yes() }),
+    () => ({
+      kind: 'second-factor-shown',
+      method: pick(random, ['ib-key', 'code', 'challenge', 'device-choice'] as const),
+      detail: { window: aWindow(), prompt: null, challenge: null, devices: null },
+    }),
+    () => ({ kind: 'second-factor-closed', window: aWindow() }),
+    () => ({ kind: 'second-factor-code-rejected', window: aWindow(), text: 't' }),
+    () => ({ kind: 'passkey-required', text: 't' }),
+    () => ({ kind: 'tokens-expired', text: 't' }),
+    () => ({ kind: 'password-expiring', days: yes() ? 3 : null, text: 't' }),
+    () => ({ kind: 'upgrade-required', text: 't', ends: yes() }),
+    () => ({
+      kind: 'unknown-dialog',
+      window: aWindow(),
+      title: 't',
+      text: 't',
+      buttons: ['OK'],
+      open: yes(),
+    }),
+    () => ({ kind: 'dialog-answered', rule: 'login-messages', title: 't', button: 'b' }),
+    () => ({ kind: 'bridge', up: yes(), detail: 'd' }),
+    () => ({ kind: 'gui-frozen', sinceMs: 30_000 }),
+    () => ({ kind: 'gui-responsive' }),
     () => ({ kind: 'api-handshake', serverVersion: 178 }),
     () => ({ kind: 'api-accounts', accounts: yes() ? ['U1'] : [] }),
     () => ({ kind: 'api-accounts', accounts: ['U1'] }),

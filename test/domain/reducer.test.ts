@@ -134,6 +134,8 @@ describe('a login', () => {
       IB_METHOD: 'ib-key',
       IB_ATTEMPT: '1',
       IB_DEADLINE: '2026-11-23T09:03:00.000Z',
+      IB_CHALLENGE: '',
+      IB_DEVICES: '',
     });
     assert.equal(event.hint, 'approve the IBKR Mobile notification before 09:03:00 UTC');
   });
@@ -1333,6 +1335,24 @@ describe('a session without a JVM', () => {
     fatal: { kind: 'fatal', code: 1100 },
     'gateway-error': { kind: 'gateway-error', text: 'x' },
     dialog: { kind: 'dialog', title: 'x', open: true },
+    'second-factor-closed': { kind: 'second-factor-closed', window: 'w1' },
+    'second-factor-code-rejected': { kind: 'second-factor-code-rejected', window: 'w1', text: 'x' },
+    'passkey-required': { kind: 'passkey-required', text: 'x' },
+    'tokens-expired': { kind: 'tokens-expired', text: 'x' },
+    'password-expiring': { kind: 'password-expiring', days: 3, text: 'x' },
+    'upgrade-required': { kind: 'upgrade-required', text: 'x', ends: true },
+    'unknown-dialog': {
+      kind: 'unknown-dialog',
+      window: 'w1',
+      title: 'x',
+      text: 'x',
+      buttons: [],
+      open: true,
+    },
+    'dialog-answered': { kind: 'dialog-answered', rule: 'login-messages', title: 'x', button: 'y' },
+    bridge: { kind: 'bridge', up: false, detail: 'x' },
+    'gui-frozen': { kind: 'gui-frozen', sinceMs: 30_000 },
+    'gui-responsive': { kind: 'gui-responsive' },
   };
   const OTHERS: readonly Fact[] = [
     { kind: 'launched', pid: 1 },

@@ -11,7 +11,6 @@ import {
   type Ledger,
   type LoginLimits,
   refundLedger,
-  refundPush,
   takeLease,
 } from '../../src/domain/ledger.ts';
 import { nextTimerAt, reduce } from '../../src/domain/reducer.ts';
@@ -119,8 +118,7 @@ export class Scene {
         this.now,
       );
     } else if (effect.kind === 'refund') {
-      const take = effect.what === 'login' ? refundLedger : refundPush;
-      this.ledger = take(this.ledger, effect.order);
+      this.ledger = refundLedger(this.ledger, effect.order);
     } else if (effect.kind === 'lease') {
       const { order, until, shown } = effect;
       this.ledger = takeLease(this.ledger, { user: 'user', session: 'live', order, until, shown }, this.now);

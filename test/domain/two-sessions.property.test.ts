@@ -2,7 +2,7 @@
 //
 // What is promised, in true time (a clock that nobody sets), for any window of an hour and of a day:
 //  - logins that the agent starts are at most maxLogins…;
-//  - of the second factors that the agent asks for (the first of a login that it started) there are at most maxPushes…;
+//  - of the second factors that the agent asks for (the first of a login that it started, within the time of a login) there are at most maxPushes…;
 //  - what IBC or IBKR do by themselves is counted too, and where it goes beyond a budget it ends its run, at once;
 //  - halted is left by an operator only;
 //  - at most one session of the user waits for a second factor.
@@ -25,10 +25,10 @@ import {
   type LoginLimits,
   redateLogin,
   refundLedger,
-  refundPush,
   takeLease,
 } from '../../src/domain/ledger.ts';
 import { NO_MEMORY, type SessionMemory } from '../../src/domain/memory.ts';
+import { leaseUntil } from '../../src/domain/push-lease.ts';
 import { nextTimerAt, reduce } from '../../src/domain/reducer.ts';
 import type { SessionRules } from '../../src/domain/rules.ts';
 import { initialState, type SessionState } from '../../src/domain/session-state.ts';
@@ -57,6 +57,8 @@ function randomFrom(seed: number): () => number {
 /** What the account saw of a run that was started: by whom it was wanted does not matter to it. */
 type Order = {
   readonly session: string;
+  /** In true time. */
+  readonly startedAt: number;
   used: boolean;
   loggedIn: boolean;
   alive: boolean;
@@ -185,6 +187,7 @@ class World {
         if (known?.used !== true) {
           this.orders.set(order, {
             session: name,
+            startedAt: this.true,
             used: true,
             loggedIn: false,
             alive: true,
@@ -203,7 +206,7 @@ class World {
         );
         return;
       case 'refund':
-        this.ledger = (effect.what === 'login' ? refundLedger : refundPush)(this.ledger, effect.order);
+        this.ledger = refundLedger(this.ledger, effect.order);
         return;
       case 'lease': {
         const { order, until, shown } = effect;
@@ -261,7 +264,9 @@ class World {
     const order = this.orders.get(run.order);
     if (order === undefined) return;
     order.pushes += 1;
-    const asked = run.launch === 'cold' && order.pushes === 1 && !order.loggedIn;
+    // Long after a login that nobody saw the rest of it is none of that login: no session is kept waiting for it any more.
+    const kept = leaseUntil('launched', this.rules, order.startedAt) > this.true;
+    const asked = run.launch === 'cold' && order.pushes === 1 && !order.loggedIn && kept;
     if (asked && run.afterExit === null) this.askedPushes.push(this.true);
     const { maxPushesPerHour, maxPushesPerDay } = this.rules.restart;
     const full = budget.pushesLastHour >= maxPushesPerHour || budget.pushes24h >= maxPushesPerDay;

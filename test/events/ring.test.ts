@@ -82,3 +82,27 @@ describe('a ring', () => {
     assert.deepEqual(seen, ['first', 'second', 'second']);
   });
 });
+
+describe('what came before', () => {
+  it('is put in front as far as there is room, the newest of it, and nobody is told', () => {
+    const ring = new Ring<number>(4);
+    const heard: number[] = [];
+    for (const item of [5, 6, 7]) ring.push(item);
+    ring.subscribe((item) => heard.push(item));
+    ring.prepend([1, 2, 3, 4]);
+    assert.deepEqual([ring.items(), ring.dropped, heard], [[4, 5, 6, 7], 3, []]);
+    ring.push(8);
+    assert.deepEqual(ring.items(), [5, 6, 7, 8]);
+    const full = new Ring<number>(2);
+    for (const item of [3, 4, 5]) full.push(item);
+    full.prepend([1, 2]);
+    assert.deepEqual(full.items(), [4, 5]);
+  });
+
+  it('counts by its weight as well', () => {
+    const ring = new Ring<string>(10, { of: (text) => text.length, most: 6 });
+    ring.push('new');
+    ring.prepend(['too old', 'b', 'aa']);
+    assert.deepEqual(ring.items(), ['b', 'aa', 'new']);
+  });
+});

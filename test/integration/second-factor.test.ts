@@ -14,11 +14,11 @@ describe('a push that nobody approves', () => {
           knobs: {
             'second.factor': 'push',
             'push.approve.after.ms': 'never',
-            'second.factor.timeout.ms': '1500',
+            'second.factor.timeout.ms': '4500',
           },
           config: {
             secondFactor: { method: 'ib-key' },
-            deadlines: { secondFactor: '1s' },
+            deadlines: { secondFactor: '4s' },
             restart: { backoffMin: '1s', backoffMax: '2s' },
           },
         },

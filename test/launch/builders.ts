@@ -24,6 +24,7 @@ export function aSession(changes: Partial<SessionConfig> = {}): SessionConfig {
     ibc: {},
     jts: {},
     secondFactor: { method: 'ib-key', device: null },
+    dialogs: { answer: [] },
     restart: {
       policy: 'always',
       backoffMinMs: 1000,

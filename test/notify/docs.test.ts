@@ -23,6 +23,13 @@ describe('docs/notifications.md', () => {
     assert.deepEqual(types, ['ntfy', 'slack', 'telegram', 'webhook', 'command']);
   });
 
+  it('says what a target on another host needs, where a hint sends people to', () => {
+    const [, part] = /^## Other hosts\n([\s\S]*?)^## /m.exec(TEXT) ?? [];
+    assert.match(part ?? '', /^\[Service\]\nIPAddressAllow=any$/m);
+    const unit = readFileSync(join(import.meta.dirname, '../../systemd/ib-agent.service'), 'utf8');
+    assert.match(unit, /^IPAddressDeny=any\nIPAddressAllow=localhost$/m);
+  });
+
   it('shows the JSON of an event as it is', () => {
     const shown = JSON.parse(blocksOf('json')[0] ?? '');
     const { event, session, state, previousState, reason, hint, fields, host } = shown;

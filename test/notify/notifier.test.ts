@@ -218,6 +218,8 @@ describe('a target that fails', { timeout: 60_000 }, () => {
     });
     const [first, second] = await tested(notifier);
     assert.deepEqual([first?.ok, first?.message], [false, 'no answer within 200 ms']);
+    // So it looks where the agent's unit lets nothing out.
+    assert.match(first?.hint ?? '', /ib-agent\.service .*docs\/notifications\.md, "Other hosts"/);
     assert.deepEqual([second?.ok, (second?.ms ?? 0) < 15_000], [true, true]);
   });
 

@@ -135,6 +135,8 @@ export function pushed(attempt: number, leftMs: number): AgentEvent {
         IB_METHOD: 'ib-key',
         IB_ATTEMPT: String(attempt),
         IB_DEADLINE: new Date(now + leftMs).toISOString(),
+        IB_CHALLENGE: '',
+        IB_DEVICES: '',
       },
       reason: 'second-factor-pending',
       hint: 'approve the IBKR Mobile notification',

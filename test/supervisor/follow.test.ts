@@ -76,6 +76,9 @@ describe('following a login', () => {
       since: '2026-11-23T09:00:00.000Z',
       deadline: '2026-11-23T09:03:00.000Z',
       attempt: 1,
+      prompt: null,
+      challenge: null,
+      devices: null,
     });
     followed.abort.abort();
   });

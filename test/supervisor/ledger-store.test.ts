@@ -102,4 +102,20 @@ describe('the ledger on disk', () => {
     clock.advance(HOUR);
     assert.equal(later.budget('me', LIMITS).blockedUntil, null);
   });
+
+  for (const jump of [2 * HOUR, -2 * HOUR, 40 * 365 * 24 * HOUR]) {
+    it(`does not free or prolong a budget when the clock is set by ${jump / HOUR} hours`, () => {
+      const store = new LedgerStore(path, clock);
+      for (const order of ['a', 'b', 'c']) store.charge({ ...LOGIN, order });
+      clock.advance(HOUR / 2);
+      clock.setWall(clock.now() + jump);
+      assert.equal(store.budget('me', LIMITS).blockedUntil, clock.now() + HOUR / 2);
+      // Onto the disk, by an entry of somebody else.
+      store.charge({ ...LOGIN, user: 'other', order: 'd' });
+      assert.equal(new LedgerStore(path, clock).budget('me', LIMITS).blockedUntil, clock.now() + HOUR / 2);
+      clock.advance(HOUR / 2);
+      assert.equal(store.budget('me', LIMITS).blockedUntil, null);
+      assert.equal(store.budget('me', LIMITS).logins24h, 3);
+    });
+  }
 });

@@ -12,6 +12,7 @@ import { LedgerStore } from '../../src/supervisor/ledger-store.ts';
 import { SessionLoop } from '../../src/supervisor/session-loop.ts';
 import { FakeClock } from '../fakes/fake-clock.ts';
 import { FakeApiWatch, FakeSessionHost } from '../fakes/fake-session-host.ts';
+import { FakeWindowWatch } from '../fakes/fake-window-watch.ts';
 import { aSession } from '../launch/builders.ts';
 
 const LOGS = new URL('../fixtures/ibc-logs/', import.meta.url);
@@ -35,6 +36,7 @@ export class LoopScene {
   readonly paths: ReturnType<typeof agentPaths> & { readonly launchOrder: string };
   readonly host: FakeSessionHost;
   readonly api: FakeApiWatch;
+  readonly windows: FakeWindowWatch;
   readonly loop: SessionLoop;
   readonly ledger: LedgerStore;
   readonly events: AgentEvent[] = [];
@@ -55,7 +57,11 @@ export class LoopScene {
     mkdirSync(agent.launchOrders, { recursive: true });
     mkdirSync(agent.state, { recursive: true });
     this.ledger = parts.ledger ?? new LedgerStore(agent.ledger, this.clock);
-    const made: { host: FakeSessionHost | null; api: FakeApiWatch | null } = { host: null, api: null };
+    const made: {
+      host: FakeSessionHost | null;
+      api: FakeApiWatch | null;
+      windows: FakeWindowWatch | null;
+    } = { host: null, api: null, windows: null };
     this.loop = new SessionLoop({
       config: this.config,
       launchOrderPath: this.paths.launchOrder,
@@ -71,12 +77,19 @@ export class LoopScene {
         made.api = new FakeApiWatch(listener);
         return made.api;
       },
+      makeWindows: (listener, onGone) => {
+        made.windows = new FakeWindowWatch(listener, onGone);
+        return made.windows;
+      },
       onEvent: (event) => this.events.push(event),
       onLine: (line) => this.lines.push(line),
     });
-    if (made.host === null || made.api === null) throw new Error('the loop made no host or no API watch');
+    if (made.host === null || made.api === null || made.windows === null) {
+      throw new Error('the loop made no host, no API watch or no window watch');
+    }
     this.host = made.host;
     this.api = made.api;
+    this.windows = made.windows;
     this.loop.watch((state) => {
       if (state.phase.name !== this.states.at(-1)) this.states.push(state.phase.name);
     });

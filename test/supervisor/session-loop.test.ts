@@ -662,3 +662,46 @@ describe('those who watch a loop', () => {
     assert.deepEqual([...new Set(seen)], ['starting']);
   });
 });
+
+describe('the windows of a session', () => {
+  it('are watched from the launch to the end of each JVM, often while something is expected', () => {
+    const scene = aScene();
+    scene.loop.operate('login');
+    assert.deepEqual([scene.windows.asked, scene.windows.expected], [['unwatch', 'watch'], true]);
+    scene.bringUp();
+    assert.deepEqual([scene.phase, scene.windows.expected], ['ready', false]);
+    scene.host.exit({ status: 1 });
+    assert.deepEqual(scene.windows.asked, ['unwatch', 'watch', 'unwatch']);
+    scene.clock.advance(3_600_000);
+    assert.deepEqual(scene.windows.asked.slice(3), ['unwatch', 'watch']);
+  });
+
+  it('tell which second factor is pending, whatever is configured', () => {
+    const scene = aScene({ secondFactor: { method: 'unknown', device: null } });
+    scene.loop.operate('login');
+    scene.host.say(ibc('Login attempt: 1'));
+    const detail = { window: 'w5', prompt: 'Enter the code', challenge: null, devices: null };
+    scene.windows.tell({ kind: 'bridge', up: true, detail: '' });
+    scene.windows.tell({ kind: 'second-factor-shown', method: 'code', detail });
+    scene.host.say(ibc('detected dialog entitled: Second Factor Authentication; event=Opened'));
+    scene.host.say(ibc('Second Factor Authentication initiated'));
+    const pending = scene.events.filter(({ event }) => event === 'second-factor-pending');
+    assert.deepEqual(
+      pending.map(({ fields }) => fields['IB_METHOD']),
+      ['code'],
+    );
+    assert.equal(scene.ledger.budget('me', LIMITS).pushes24h, 1);
+  });
+
+  it('that are gone make the host look at once, for a while', () => {
+    const scene = aScene();
+    scene.bringUp();
+    assert.equal(scene.host.expected, false);
+    scene.windows.go();
+    assert.equal(scene.host.expected, true);
+    scene.api.tell({ kind: 'api-latency', ms: 1 });
+    assert.equal(scene.host.expected, true, 'whatever is heard meanwhile');
+    scene.clock.advance(10_000);
+    assert.equal(scene.host.expected, false);
+  });
+});

@@ -84,6 +84,17 @@ describe('a login', () => {
     assert.equal(scene.ledger.budget('me', LIMITS).logins24h, 0);
   });
 
+  it('whose process systemd cannot set up is halted with where the cause stands, and costs nothing', async () => {
+    await scene.startAgent();
+    scene.loop.operate('login');
+    await scene.settle();
+    scene.services.begin(SESSION_UNIT).end({ status: 226 });
+    await scene.settle(2_000);
+    assert.deepEqual([scene.phase, scene.loop.state.reason], ['halted', 'launch-failed']);
+    assert.match(JSON.stringify(scene.loop.state.phase), /status 226.*journalctl -u ib-session@live/);
+    assert.equal(scene.ledger.budget('me', LIMITS).logins24h, 0);
+  });
+
   it('whose display cannot be started backs off and costs nothing', async () => {
     await scene.startAgent();
     scene.loop.operate('login');

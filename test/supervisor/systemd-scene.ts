@@ -17,6 +17,7 @@ import { FakeClock } from '../fakes/fake-clock.ts';
 import { FakeJournal } from '../fakes/fake-journal.ts';
 import { FakeServices, type StartedUnit } from '../fakes/fake-services.ts';
 import { FakeApiWatch } from '../fakes/fake-session-host.ts';
+import { FakeWindowWatch } from '../fakes/fake-window-watch.ts';
 import { aSession } from '../launch/builders.ts';
 import { ibc } from './loop-scene.ts';
 
@@ -115,6 +116,7 @@ export class SystemdScene {
         });
         return made.api;
       },
+      makeWindows: (listener, onGone) => new FakeWindowWatch(listener, onGone),
       onEvent: (event) => {
         this.events.push(event);
         journal.append({ ...journalFields(event), _SYSTEMD_UNIT: 'ib-agent.service' }, clock.now());

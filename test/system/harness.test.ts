@@ -32,6 +32,13 @@ test('a command gives its status, its streams, reads its input, and sees an envi
   assert.deepEqual(names, ['ADDED', 'HOME', 'LANG', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'USER']);
 });
 
+test('a command that takes too long leaves nothing behind, which would hold up the next shutdown', async () => {
+  for (let count = 0; count < 8; count += 1) {
+    await assert.rejects(machine.run(['sleep', '61'], { timeoutMs: 200 }), /not within 200 ms/);
+    assert.equal(await machine.sh('ps -eo stat,args | grep ^Z || true'), '');
+  }
+});
+
 test('a command can run as another user, with the groups and without the capabilities', async () => {
   await machine.sh('useradd --create-home --groups systemd-journal visitor');
   assert.equal(

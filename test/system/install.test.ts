@@ -2,15 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { idleAgent, installedVersion, installProduct, runInstaller, sealCredentials } from './install.ts';
+import { difference, everyFile, SAME } from './disk.ts';
+import { installedVersion, installProduct, runInstaller, sealCredentials } from './install.ts';
 import { bootMachine, type Machine } from './machine.ts';
 import { productTree, type Tree } from './tree.ts';
 
 const NEXT = '99.0.0';
-
-/** What systemd, dpkg and the C library write by themselves. */
-const NOT_OURS =
-  /^\/(var\/log|var\/lib\/systemd|var\/lib\/private|var\/cache|var\/tmp\/systemd-private-|etc\/\.pwd\.lock|etc\/(passwd|group|shadow|gshadow|subuid|subgid)-)/;
 
 let machine: Machine;
 let tree: Tree;
@@ -21,32 +18,9 @@ before(async () => {
   tree = await productTree();
   next = await productTree({ version: NEXT });
   machine = await bootMachine({ name: 'install', binds: [tree.bind, next.bind] });
-  await idleAgent(machine);
-  pristine = await everyFile();
+  pristine = await everyFile(machine);
 });
 after(() => machine?.dispose());
-
-/** Every file and directory of the disk with its mode and owner; of the small ones in /etc also a hash of what is in it. */
-async function everyFile(): Promise<string[]> {
-  const listed = await machine.sh(
-    'find / -xdev \\( -path /usr/src -o -path /tmp \\) -prune -o -printf "%p %y %m %u:%g %l\\n"; find /etc -xdev -type f -size -1M -exec sha256sum {} +',
-    { timeoutMs: 120_000 },
-  );
-  return listed
-    .split('\n')
-    .map((line) => line.replace(/^([0-9a-f]{64}) {2}(.*)$/, '$2 $1'))
-    .filter((line) => line !== '' && !NOT_OURS.test(line))
-    .sort();
-}
-
-/** What differs, which of thousands of lines is all that one wants to read. */
-function difference(from: readonly string[], to: readonly string[]): { missing: string[]; added: string[] } {
-  const had = new Set(from);
-  const has = new Set(to);
-  return { missing: from.filter((line) => !has.has(line)), added: to.filter((line) => !had.has(line)) };
-}
-
-const SAME = { missing: [], added: [] };
 
 async function property(name: string, unit = 'ib-agent.service'): Promise<string> {
   return (await machine.sh('systemctl show -P "$1" "$2"', {}, name, unit)).trim();
@@ -55,7 +29,7 @@ async function property(name: string, unit = 'ib-agent.service'): Promise<string
 test('--dry-run changes nothing', async () => {
   const { stdout } = await runInstaller(machine, tree, ['--offline', '--dry-run']);
   assert.match(stdout, /^would write: \/usr\/lib\/ib-agent\//m);
-  assert.deepEqual(difference(pristine, await everyFile()), SAME);
+  assert.deepEqual(difference(pristine, await everyFile(machine)), SAME);
 });
 
 test('a first installation runs the agent, now and after a reboot', async () => {
@@ -73,10 +47,10 @@ test('a first installation runs the agent, now and after a reboot', async () => 
 });
 
 test('the same once more changes nothing and does not restart the agent', async () => {
-  const before = await everyFile();
+  const before = await everyFile(machine);
   const pid = await property('MainPID');
   await installProduct(machine, tree);
-  assert.deepEqual(difference(before, await everyFile()), SAME);
+  assert.deepEqual(difference(before, await everyFile(machine)), SAME);
   assert.equal(await property('MainPID'), pid);
 });
 
@@ -116,7 +90,7 @@ test('a release that does not start is taken back', async () => {
   assert.equal(status, 1, stderr);
   assert.equal(installedVersion(machine), NEXT);
   assert.equal(await property('ActiveState'), 'active');
-  await machine.sh('rm /etc/systemd/system/ib-agent.service.d/zz-broken.conf; systemctl daemon-reload');
+  await machine.sh('rm -r /etc/systemd/system/ib-agent.service.d; systemctl daemon-reload');
 });
 
 test('removal keeps configuration, credentials, state and users; the next installation takes them up', async () => {
@@ -141,6 +115,6 @@ test('removal keeps configuration, credentials, state and users; the next instal
 
 test('after --uninstall --purge the disk is what it was before', async () => {
   await runInstaller(machine, next, ['--uninstall', '--purge']);
-  assert.deepEqual(difference(pristine, await everyFile()), SAME);
+  assert.deepEqual(difference(pristine, await everyFile(machine)), SAME);
   assert.equal(await machine.sh('ls -d /run/ib-* 2>/dev/null || true'), '');
 });

@@ -25,6 +25,8 @@ export type SystemSession = {
 export type SystemSetup = {
   /** By name; the API ports are 4001, 4002, … in this order. By default one live session. */
   readonly sessions?: Readonly<Record<string, SystemSession>>;
+  /** In place of the agent a program that does nothing, as `idleAgent` does. */
+  readonly idle?: boolean;
   /** Merged over the `agent` part of the configuration. */
   readonly agent?: Readonly<Record<string, unknown>>;
 };
@@ -34,6 +36,7 @@ export async function bootProduct(setup: MachineSetup & SystemSetup = {}): Promi
   const tree = await productTree();
   const machine = await bootMachine({ ...setup, binds: [...(setup.binds ?? []), tree.bind] });
   try {
+    if (setup.idle === true) await idleAgent(machine);
     await installProduct(machine, tree);
     await addUsers(machine);
     await layStandins(machine);
@@ -150,6 +153,18 @@ export async function setKnobs(machine: Machine, knobs: Knobs, session = 'live')
     owner: 'ib-gateway:ib-gateway',
   });
   await machine.run(['mv', '-T', `${file}.new`, file]);
+}
+
+/** How a session's JVM ended; null is not known, or does not apply. */
+export type End = { readonly status: number | null; readonly signal: string | null };
+
+/** How each JVM of a session ended in this boot, oldest first, as the unit's ExecStopPost= wrote it into the journal. */
+export async function sessionEnds(machine: Machine, session = 'live'): Promise<End[]> {
+  const entries = await machine.journal('--boot', `_SYSTEMD_UNIT=ib-session@${session}.service`);
+  return entries
+    .map((entry) => entry['MESSAGE'] ?? '')
+    .filter((line) => line.startsWith('{"v":1,'))
+    .map((line) => JSON.parse(line) as End);
 }
 
 /** The version that `current` is switched to. */

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { poll } from './command.ts';
 import { bootProduct, setKnobs } from './install.ts';
-import type { Machine } from './machine.ts';
+import type { JournalEntry, Machine } from './machine.ts';
 import { AGENT, does, eventNames, events, ibctl, inState, property, sessionStatus } from './product.ts';
 
 const KILLS = 30;
@@ -78,15 +78,23 @@ describe('an agent that is killed', () => {
   test('by SIGKILL or restarted: answers again quickly, and the calls meanwhile succeed', async (t) => {
     const times: number[] = [];
     for (let round = 0; round < 5; round += 1) {
-      // From the order to restart until the socket answers, on the machine's own clock.
-      const took = await machine.sh(
-        'a=$(date +%s%N); systemctl restart ib-agent; ibctl status >/dev/null || exit 1; b=$(date +%s%N); echo $(( (b - a) / 1000000 ))',
+      await machine.run(['systemctl', 'restart', AGENT]);
+      // By the journal's clock: from systemd's word that it stops to the event that says that the socket serves.
+      const stopping = await machine.journal(
+        '_PID=1',
+        `UNIT=${AGENT}`,
+        'MESSAGE_ID=de5b426a63be47a7b6ac3eaac82e2f6f',
+        '-n',
+        '1',
       );
-      times.push(Number(took));
+      const serving = await machine.journal('IB_EVENT=agent-started', '-n', '1');
+      const at = (entry: JournalEntry | undefined) => Number(entry?.['__REALTIME_TIMESTAMP']) / 1000;
+      times.push(Math.round(at(serving.at(-1)) - at(stopping.at(-1))));
     }
     times.sort((a, b) => a - b);
+    assert.ok((times[0] ?? 0) > 0, times.join());
     t.diagnostic(
-      `systemctl restart ib-agent until ibctl status has answered: ${times.join(', ')} ms (limit 500, ibctl itself included)`,
+      `systemctl restart ib-agent, from stopping to the socket answering again: ${times.join(', ')} ms (limit 500)`,
     );
     const calls = [1, 2, 3].map(() => ibctl(machine, ['status']));
     await machine.sh(`kill -9 "$(systemctl show --value -pMainPID ${AGENT})"`);
@@ -104,7 +112,7 @@ describe('an agent that is killed', () => {
       `f=/var/lib/ib-session/live/settings/standin.properties
        grep -v '^now.print' $f > /run/knobs
        for i in $(seq 1 ${PROBES}); do
-         { cat /run/knobs; printf 'now.print=%s\\n' "2026-11-23 09:00:00\\:000 IBC\\: ${fence}\\\\n2026-11-23 09:00:00\\:000 IBC\\: probe $i\\\\n2026-11-23 09:00:00\\:000 IBC\\: ${fence}"; } > $f.new
+         { cat /run/knobs; printf 'now.print=%s\\n' "${fence}\\\\\\\\n2026-11-23 09\\:00\\:00\\:000 IBC\\: probe $i\\\\\\\\n${fence}"; } > $f.new
          chown ib-gateway: $f.new; mv -T $f.new $f; sleep 0.13
        done`,
       { timeoutMs: 120_000 },

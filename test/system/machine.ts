@@ -183,6 +183,7 @@ export class Machine {
     return command(['sh', ...this.#insideCommand(argv, user)], {
       ...rest,
       env: this.#environment(user, env),
+      end: endInside,
     });
   }
 

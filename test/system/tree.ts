@@ -47,7 +47,7 @@ export async function productTree(options: { readonly version?: string } = {}): 
   const files = listed.stdout
     .split('\0')
     .filter((file) => file !== '' && !file.startsWith('test/') && isFile(file));
-  const hash = createHash('sha256').update(options.version ?? '');
+  const hash = createHash('sha256').update(`${options.version} ${VERSION_LINES}`);
   for (const file of files) hash.update(`\0${file}\0`).update(readFileSync(join(ROOT, file)));
   const directory = join(TREES, hash.digest('hex').slice(0, 16));
   if (!existsSync(directory)) await build(files, directory, options.version);

@@ -2,11 +2,11 @@
 
 import { type Accounts, isMember } from './accounts.ts';
 import { count, failed, list, NO_SYSTEMD, ok, skipped, type Verdict, warning } from './finding.ts';
-import { isMissing, type Machine, printed, type Space, seen } from './machine.ts';
+import { isMissing, type Machine, parseProperties, printed, type Space, seen } from './machine.ts';
 import type { Check, Scene } from './scene.ts';
 
 /** Where an installed ib-agent keeps the files that are copied into the system. */
-export const SHIPPED = '/usr/lib/ib-agent/current/systemd';
+export const SHIPPED = '/usr/lib/ib-agent/current/share/systemd';
 
 const OLDEST_SYSTEMD = 252;
 
@@ -54,6 +54,8 @@ async function checkSystemd(scene: Scene): Promise<Verdict> {
 }
 
 export type PolkitFacts = {
+  /** LoadState and ActiveState of polkit.service; null when systemd does not say. */
+  readonly service: { readonly load: string; readonly active: string } | null;
   /** As `pkaction --version` prints it: `122`, `0.105`. */
   readonly version: string | null;
   /** `other` when it is not the one that was shipped. */
@@ -69,13 +71,22 @@ const hasScriptedRules = (version: string): boolean => {
   return major > 0 || minor >= 106;
 };
 
-export function judgePolkit({ version, rule, path }: PolkitFacts): Verdict {
+export function judgePolkit({ service, version, rule, path }: PolkitFacts): Verdict {
   const install = `sudo install -m 0644 ${SHIPPED}/${RULE} ${RULE_DIRECTORIES[0]}/`;
   if (version === null) {
     return failed(
       'polkit is not installed',
       'Without it the agent may not start and stop sessions.',
       'sudo apt install polkitd',
+    );
+  }
+  // Not running is no fault of it: each question starts it.
+  if (service?.load === 'masked' || service?.active === 'failed') {
+    const masked = service.load === 'masked';
+    return failed(
+      `polkit ${version} is ${masked ? 'masked' : 'installed, and its service has failed'}`,
+      'Without it the agent may not start and stop sessions.',
+      masked ? 'sudo systemctl unmask polkit' : 'systemctl status polkit',
     );
   }
   if (!hasScriptedRules(version)) {
@@ -108,8 +119,9 @@ export function judgePolkit({ version, rule, path }: PolkitFacts): Verdict {
 }
 
 async function checkPolkit(machine: Machine): Promise<Verdict> {
-  const [version, shipped, ...installed] = await Promise.all([
+  const [version, service, shipped, ...installed] = await Promise.all([
     machine.run('pkaction', '--version'),
+    machine.run('systemctl', 'show', '--property=LoadState,ActiveState', 'polkit.service'),
     machine.readText(`${SHIPPED}/${RULE}`),
     ...RULE_DIRECTORIES.map((directory) => machine.readText(`${directory}/${RULE}`)),
   ]);
@@ -123,7 +135,9 @@ async function checkPolkit(machine: Machine): Promise<Verdict> {
     : denied
       ? 'unreadable'
       : 'missing';
+  const state = parseProperties(printed(service) ?? '');
   return judgePolkit({
+    service: { load: state.get('LoadState') ?? 'unknown', active: state.get('ActiveState') ?? 'unknown' },
     version: /version ([\d.]+)/.exec(printed(version) ?? '')?.[1] ?? null,
     rule,
     path: at === -1 ? null : `${RULE_DIRECTORIES[at]}/${RULE}`,

@@ -112,7 +112,7 @@ function found<T>(value: T | { code: string } | undefined): Look<T> {
 const GIB = 1024 ** 3;
 export const NOW = Date.parse('2026-11-23T09:00:00Z');
 const SET_AT = Date.parse('2026-11-20T08:30:00Z');
-const SHIPPED = '/usr/lib/ib-agent/current/systemd';
+const SHIPPED = '/usr/lib/ib-agent/current/share/systemd';
 const UNITS = ['ib-agent.service', 'ib-session@.service'];
 
 const aFile = (over: Partial<FileFacts> = {}): FileFacts => ({
@@ -194,6 +194,8 @@ export function aHealthyMachine(over: Partial<MachineParts> = {}): FakeMachine {
       [`${SHOW} ib-agent.service`]: shownUnit('ib-agent.service'),
       [`${SHOW} ib-session@live.service`]: shownUnit('ib-session@.service'),
       'pkaction --version': 'pkaction version 122\n',
+      'systemctl show --property=LoadState,ActiveState polkit.service':
+        'LoadState=loaded\nActiveState=active\n',
       'timedatectl show --property=NTPSynchronized --value': 'yes\n',
       'systemd-analyze cat-config systemd/journald.conf': '[Journal]\n#Storage=auto\n',
       'getent passwd':

@@ -89,49 +89,85 @@ table('systemd', [
 ]);
 
 const RULE = '/etc/polkit-1/rules.d/50-ib-agent.rules';
+const POLKIT_UP = { load: 'loaded', active: 'active' };
 table('polkit', [
   [
     'the rule as shipped',
-    judgePolkit({ version: '122', rule: 'shipped', path: RULE }),
+    judgePolkit({ service: POLKIT_UP, version: '122', rule: 'shipped', path: RULE }),
     'ok',
     /polkit 122, .*50-ib-agent/,
   ],
   [
     '0.106 and later have rules',
-    judgePolkit({ version: '0.120', rule: 'shipped', path: RULE }),
+    judgePolkit({ service: POLKIT_UP, version: '0.120', rule: 'shipped', path: RULE }),
     'ok',
     /0\.120/,
   ],
   [
     'an old one',
-    judgePolkit({ version: '0.105', rule: 'shipped', path: RULE }),
+    judgePolkit({ service: POLKIT_UP, version: '0.105', rule: 'shipped', path: RULE }),
     'failed',
     /no rules in JavaScript/,
   ],
   [
     'none',
-    judgePolkit({ version: null, rule: 'missing', path: null }),
+    judgePolkit({ service: POLKIT_UP, version: null, rule: 'missing', path: null }),
     'failed',
     /not installed/,
     /^sudo apt install polkitd$/,
   ],
   [
+    'a masked one',
+    judgePolkit({
+      service: { load: 'masked', active: 'inactive' },
+      version: '122',
+      rule: 'shipped',
+      path: RULE,
+    }),
+    'failed',
+    /is masked/,
+    /^sudo systemctl unmask polkit$/,
+  ],
+  [
+    'one that does not start',
+    judgePolkit({
+      service: { load: 'loaded', active: 'failed' },
+      version: '122',
+      rule: 'shipped',
+      path: RULE,
+    }),
+    'failed',
+    /its service has failed/,
+    /^systemctl status polkit$/,
+  ],
+  [
+    'one that nobody has asked yet',
+    judgePolkit({
+      service: { load: 'loaded', active: 'inactive' },
+      version: '122',
+      rule: 'shipped',
+      path: RULE,
+    }),
+    'ok',
+    /polkit 122/,
+  ],
+  [
     'no rule',
-    judgePolkit({ version: '122', rule: 'missing', path: null }),
+    judgePolkit({ service: POLKIT_UP, version: '122', rule: 'missing', path: null }),
     'failed',
     /in neither/,
     /^sudo install .*50-ib-agent\.rules \/etc\/polkit-1\/rules\.d\/$/,
   ],
   [
     'another rule',
-    judgePolkit({ version: '122', rule: 'other', path: RULE }),
+    judgePolkit({ service: POLKIT_UP, version: '122', rule: 'other', path: RULE }),
     'warning',
     /not as it was shipped/,
     /^diff /,
   ],
   [
     'not to be seen',
-    judgePolkit({ version: '122', rule: 'unreadable', path: null }),
+    judgePolkit({ service: POLKIT_UP, version: '122', rule: 'unreadable', path: null }),
     'skipped',
     /only root/,
     /^sudo ibctl doctor$/,
