@@ -15,7 +15,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   gateway: ['host', 'config', 'protocol'],
   display: ['host', 'config', 'protocol'],
   bridge: ['host', 'protocol'],
-  launch: ['config', 'gateway', 'display', 'host', 'protocol'],
+  launch: ['config', 'domain', 'gateway', 'display', 'bridge', 'host', 'protocol'],
   supervisor: ['protocol', 'events', 'domain', 'config', 'host', 'gateway', 'display', 'bridge'],
   control: ['protocol', 'host'],
   notify: ['protocol', 'events', 'domain', 'config', 'host'],
@@ -52,6 +52,7 @@ const ONLY_IN: readonly { readonly what: RegExp; readonly name: string; readonly
     files:
       /^src\/(control\/|launch\/|gateway\/tws-api\.ts|gateway\/ibc-command\.ts|bridge\/client\.ts|display\/x-server\.ts|host\/(peercred|reach)\.ts)/,
   },
+  { name: 'otplib', what: /'otplib'/, files: /^src\/launch\/totp\.ts$/ },
   { name: 'systeminformation', what: /'systeminformation'/, files: /^src\/host\/host-figures\.ts$/ },
   {
     name: 'the clock',

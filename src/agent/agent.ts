@@ -64,7 +64,11 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   const paths = agentPaths(config.agent);
   ensureDirectory(paths.runtime, 0o755, parts.uid, 'socket-unusable');
   ensureDirectory(paths.launchOrders, 0o750, parts.uid, 'socket-unusable');
-  if (supervision.launchOrderGid !== undefined) giveGroup(paths.launchOrders, supervision.launchOrderGid);
+  ensureDirectory(paths.codeOrders, 0o750, parts.uid, 'socket-unusable');
+  if (supervision.launchOrderGid !== undefined) {
+    giveGroup(paths.launchOrders, supervision.launchOrderGid);
+    giveGroup(paths.codeOrders, supervision.launchOrderGid);
+  }
   if (supervision.kind === 'systemd') ensureDirectory(paths.readyFlags, 0o755, parts.uid, 'socket-unusable');
   ensureDirectory(paths.state, 0o700, parts.uid, 'state-unwritable');
 

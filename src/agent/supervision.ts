@@ -4,12 +4,16 @@ import { fileURLToPath } from 'node:url';
 import { agentPaths, sessionPaths } from '../config/paths.ts';
 import type { Config, SessionConfig } from '../config/types.ts';
 import type { Clock } from '../host/clock.ts';
+import type { OutputStream } from '../host/exec.ts';
 import { findUser } from '../host/groups.ts';
 import type { Journal } from '../host/journal-reader.ts';
 import { kernelBootId, type ServiceManager } from '../host/service-manager.ts';
 import { AgentError } from '../protocol/errors.ts';
+import type { CodeRunner } from '../supervisor/code-runner.ts';
+import { ProcessCodeRunner } from '../supervisor/process-code-runner.ts';
 import { ProcessHost } from '../supervisor/process-host.ts';
 import type { HostListener, SessionHost } from '../supervisor/session-host.ts';
+import { SystemdCodeRunner } from '../supervisor/systemd-code-runner.ts';
 import { SystemdHost } from '../supervisor/systemd-host.ts';
 import { UnitFeed } from '../supervisor/unit-feed.ts';
 import type { AgentLog } from './event-log.ts';
@@ -35,6 +39,8 @@ export type Supervision = {
   /** Null where there is none, or nobody reads it. */
   readonly journal: Journal | null;
   makeHost(session: SessionConfig, listener: HostListener): SessionHost;
+  /** Types one-time codes of a session; `onLine` is told what the programs write, where nobody else is. */
+  makeCodeRunner(session: SessionConfig, onLine: (stream: OutputStream, line: string) => void): CodeRunner;
   /** After every host was made: from here on nothing that happens is missed. */
   open(): void;
   /** Begins to hand on what happens. */
@@ -76,6 +82,20 @@ export function superviseChildren(parts: SupervisionParts): Supervision {
         },
         clock,
         listener,
+      });
+    },
+    makeCodeRunner: (session, onLine) => {
+      const paths = sessionPaths(config.agent, session.name);
+      const cache = { NODE_COMPILE_CACHE: agentPaths(config.agent).compileCache };
+      return new ProcessCodeRunner({
+        session: session.name,
+        paths,
+        codeProgram: launcher('ib-code', config.file),
+        clockProgram: launcher('ib-clock', config.file),
+        codeEnvironment: { ...environment, ...cache, STATE_DIRECTORY: paths.codeState },
+        clockEnvironment: { ...environment, ...cache, STATE_DIRECTORY: paths.clockState },
+        clock,
+        onLine,
       });
     },
     open: () => {},
@@ -129,6 +149,14 @@ export async function superviseUnits(
         listener,
         warn: (fields, message) => log.warn({ ...fields, session: session.name }, message),
       }),
+    makeCodeRunner: (session) =>
+      new SystemdCodeRunner({
+        session: session.name,
+        paths: sessionPaths(config.agent, session.name),
+        services,
+        orderGid: user.gid,
+        clock,
+      }),
     open: () => feed.open(),
     start: () => feed.start(),
     isAlive: () => feed.ageMs() < LONGEST_FEED_AGE_MS,
@@ -137,11 +165,11 @@ export async function superviseUnits(
 }
 
 /** The launcher beside this program: its bundle in a release, its source in a checkout. */
-function launcher(name: 'ib-session' | 'ib-display', configFile: string): string[] {
+function launcher(name: 'ib-session' | 'ib-display' | 'ib-code' | 'ib-clock', configFile: string): string[] {
   const here = import.meta.url;
   const file = here.endsWith('.ts')
     ? new URL(`../launch/${name.slice('ib-'.length)}-main.ts`, here)
     : new URL(`./${name}.js`, here);
-  // See main.ts on SIGUSR1; a launcher holds the password.
+  // See main.ts on SIGUSR1; a launcher holds a secret.
   return [process.execPath, '--disable-sigusr1', fileURLToPath(file), '--config', configFile];
 }

@@ -93,6 +93,7 @@ class Checker {
         secretsDir: normalize(notifySecrets ?? join(dirname(this.#file), 'credentials', 'notify')),
         targets: Object.entries(parsed.notify).map(([name, target]) => completeTarget(name, target)),
       },
+      clock: parsed.clock,
       sessions,
     };
   }

@@ -1,4 +1,4 @@
-// Owns how a launcher gets the user name and the password: from systemd, from a directory of files, or from a command.
+// Owns how a launcher gets the user name, the password and the TOTP seed: from systemd, from a directory of files, or from a command.
 
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
@@ -36,6 +36,12 @@ export type CredentialReader = {
   readonly run: RunCredentialCommand;
 };
 
+/**
+ * What the unit of ib-code is given where no seed is sealed: with a value of its own for it, systemd starts the program all the same, which
+ * can then say what is missing (systemd.exec(5), SetCredential=).
+ */
+const NO_SEED = '-';
+
 const LARGEST_CREDENTIAL = 4096;
 /** A secret manager may have to ask a remote server; longer than this nobody waits for it. */
 const COMMAND_TIMEOUT_MS = 30_000;
@@ -60,6 +66,27 @@ export function readCredentials(source: CredentialSource, reader: CredentialRead
     return readFromCommand(source.argv, name, reader.run);
   };
   return { username: read('username'), password: read('password') };
+}
+
+/**
+ * The TOTP seed of a session, as it is stored: {@link normalizeSeed} says whether it is one. Comes from where user name and password come
+ * from, under the name `seed`. Throws as {@link readCredentials}.
+ */
+export function readSeed(
+  source: CredentialSource,
+  reader: CredentialReader & { readonly session: string; readonly commandTimeoutMs: number },
+): Secret {
+  const { credentialsDirectory, session, uid } = reader;
+  if (credentialsDirectory !== undefined && credentialsDirectory !== '') {
+    const hint = `As root: ibctl credentials set ${session} --only seed`;
+    const seed = readHandedOver(credentialsDirectory, 'seed', hint);
+    if (seed.reveal() === NO_SEED) {
+      throw failure('credential-missing', `No TOTP seed is sealed for the session ${session}`, hint);
+    }
+    return seed;
+  }
+  if (source.kind === 'directory') return readFromDirectory(source.path, 'seed', { uid, what: 'TOTP seed' });
+  return readFromCommand(source.argv, 'seed', reader.run, reader.commandTimeoutMs);
 }
 
 /**
@@ -165,10 +192,15 @@ function readBytes(file: number, path: string): Buffer {
   return bytes.subarray(0, length);
 }
 
-function readFromCommand(argv: readonly string[], name: CredentialName, run: RunCredentialCommand): Secret {
+function readFromCommand(
+  argv: readonly string[],
+  name: CredentialName | 'seed',
+  run: RunCredentialCommand,
+  timeoutMs = COMMAND_TIMEOUT_MS,
+): Secret {
   const program = argv[0] ?? '';
   const result = run([...argv, name], {
-    timeoutMs: COMMAND_TIMEOUT_MS,
+    timeoutMs,
     maxBytes: LARGEST_CREDENTIAL * 2,
   });
   // The other arguments may name what nobody else should know; the program is enough to find it in the configuration.
@@ -178,7 +210,7 @@ function readFromCommand(argv: readonly string[], name: CredentialName, run: Run
   if (result.error === 'ETIMEDOUT') {
     throw failure(
       'credential-command-failed',
-      `${what} did not end within ${COMMAND_TIMEOUT_MS / 1000} seconds`,
+      `${what} did not end within ${timeoutMs / 1000} seconds`,
       `${hint} It must not ask for anything.`,
     );
   }

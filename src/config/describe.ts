@@ -26,6 +26,9 @@ export function describeConfig(config: Config): { readonly [key: string]: Printa
     file: config.file,
     agent: { ...config.agent, notifySecrets: config.notify.secretsDir },
     notify: Object.fromEntries(config.notify.targets.map((target) => [target.name, describeTarget(target)])),
+    clock: {
+      compareWith: config.clock.compareWith === null ? null : describeAddress(config.clock.compareWith),
+    },
     sessions: Object.fromEntries(config.sessions.map((session) => [session.name, describeSession(session)])),
   };
 }

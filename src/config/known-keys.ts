@@ -44,6 +44,8 @@ const SHOWABLE_OF_TARGET: readonly string[] = [
 export function isShowable(path: Path): boolean {
   const schema = schemaAt(path);
   if (schema === null || schema.type === 'object' || schema.type === 'array') return false;
+  // An address may have a password in it.
+  if (path[0] === 'clock') return false;
   if (path[0] === 'notify') return path.length === 3 && SHOWABLE_OF_TARGET.includes(String(path[2]));
   const inSession = path[0] === 'sessions' ? path.slice(2) : path.slice(1);
   return !CONFIDENTIAL.some((hidden) => hidden.every((part, index) => inSession[index] === part));

@@ -1,4 +1,4 @@
-// Owns which addresses notifications may be sent to; texts on a wrong one never hold any of it.
+// Owns which addresses may be asked: those that notifications are sent to, and that of a clock; texts on a wrong one never hold any of it.
 
 /**
  * null for an address that may be used, else what is wrong with it. It is https://, or http:// on this host, or http:// anywhere
@@ -15,6 +15,11 @@ export function judgeAddress(text: string, insecure: boolean): string | null {
   if (url.hash !== '') return 'it has a part after #, which is never sent';
   if (url.protocol === 'https:' || insecure || isLoopback(url.hostname)) return null;
   return 'http:// would send all in the clear; use https://, or allow it with allowInsecure: true';
+}
+
+/** Whether the clock of this address may be asked: https://, or http:// on this host, and nothing in it that could be a secret. */
+export function isClockAddress(text: string): boolean {
+  return judgeAddress(text, false) === null;
 }
 
 function isLoopback(hostname: string): boolean {

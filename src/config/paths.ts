@@ -17,6 +17,7 @@ export function agentPaths(roots: Roots) {
     state,
     socket: join(runtime, 'control.sock'),
     launchOrders: join(runtime, 'launch'),
+    codeOrders: join(runtime, 'code'),
     readyFlags: join(runtime, 'ready'),
     ledger: join(state, 'ledger.json'),
     desired: join(state, 'desired.json'),
@@ -29,6 +30,9 @@ export function sessionPaths(roots: Roots, session: string) {
   const runtime = join(roots.runtimeRoot, 'ib-session', session);
   const display = join(roots.runtimeRoot, 'ib-display', session);
   const state = join(roots.stateRoot, 'ib-session', session);
+  const code = join(roots.runtimeRoot, 'ib-code', session);
+  const codeState = join(roots.stateRoot, 'ib-code', session);
+  const clock = join(roots.runtimeRoot, 'ib-clock', session);
   return {
     /** Launch order written by the agent, 0640. */
     launchOrder: join(roots.runtimeRoot, 'ib-agent', 'launch', `${session}.json`),
@@ -49,5 +53,17 @@ export function sessionPaths(roots: Roots, session: string) {
     /** Id of the last launch order that was used. */
     lastOrder: join(state, 'last-order'),
     defaultSettings: join(state, 'settings'),
+    /** Order to type a one-time code, written by the agent, 0640. */
+    codeOrder: join(roots.runtimeRoot, 'ib-agent', 'code', `${session}.json`),
+    /** What became of it, written by ib-code, 0640 in a directory of 0750. */
+    code,
+    codeResult: join(code, 'result.json'),
+    codeState,
+    /** Id of the last code order that was used. */
+    lastCodeOrder: join(codeState, 'last-order'),
+    /** How this host's clock compares with a server's, written by ib-clock, 0640 in a directory of 0750. */
+    clock,
+    clockResult: join(clock, 'result.json'),
+    clockState: join(roots.stateRoot, 'ib-clock', session),
   } as const;
 }

@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { SESSION_NAME_PATTERN, SESSION_NAME_RULE } from '../protocol/session-name.ts';
 import { IBC_SETTINGS, type IbcSetting, TIME_OF_DAY_PATTERN } from './ibc-settings.ts';
 import { initialHeapBytes, jvmOptionName, refuseJvmOption } from './jvm-options.ts';
+import { isClockAddress } from './notify-address.ts';
 import { notifyTargetSchema, TARGET_NAME_PATTERN, TARGET_NAME_RULE } from './notify-schema.ts';
 import { DEFAULT_ROOTS } from './paths.ts';
 import {
@@ -58,6 +59,32 @@ const agentSchema = documented(
     )
     .prefault({}),
   { description: 'Settings of the agent itself.', restart: 'agent' },
+);
+
+const COMPARE_WITH = 'an address that begins with https://, or null';
+
+const clockSchema = documented(
+  z
+    .strictObject(
+      {
+        compareWith: documented(
+          z
+            .string({ error: COMPARE_WITH })
+            .max(1024, { error: COMPARE_WITH })
+            .refine((value) => isClockAddress(value), { error: COMPARE_WITH })
+            .nullable()
+            .prefault('https://www.interactivebrokers.com/'),
+          {
+            description:
+              "Web server whose time the clock of this host is compared with, when one-time codes are rejected: one HEAD request, whose answer's Date is read. null: no server is asked.",
+            restart: 'session',
+          },
+        ),
+      },
+      { error: 'a map of settings' },
+    )
+    .prefault({}),
+  { description: 'The clock of this host, which one-time codes are made by.', restart: 'session' },
 );
 
 const installSchema = documented(
@@ -407,11 +434,13 @@ const secondFactorSchema = documented(
       {
         method: documented(
           z
-            .enum(['ib-key', 'code', 'none', 'unknown'], { error: 'one of ib-key, code, none, unknown' })
+            .enum(['ib-key', 'totp', 'code', 'none', 'unknown'], {
+              error: 'one of ib-key, totp, code, none, unknown',
+            })
             .prefault('unknown'),
           {
             description:
-              'What the login asks for: ib-key (approve on the phone), code (type a one-time code), none, or unknown (wait and see).',
+              'What the login asks for: ib-key (approve on the phone), totp (a code that is made from the stored seed of the authenticator app), code (a person gives a one-time code), none, or unknown (wait and see).',
             examples: ['ib-key'],
             restart: 'agent',
           },
@@ -655,6 +684,7 @@ export const configSchema = z.strictObject(
         restart: 'agent',
       },
     ),
+    clock: clockSchema,
     defaults: documented(z.record(z.string(), z.unknown(), { error: 'a map of settings' }).optional(), {
       description:
         'Settings that every session has unless it sets its own: the same keys as a session. Maps are merged key by key, lists and credentials are replaced as a whole.',

@@ -77,7 +77,8 @@ export type SessionConfig = {
   /** jts.ini settings by section and key; only what the user set. */
   readonly jts: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly secondFactor: {
-    readonly method: 'ib-key' | 'code' | 'none' | 'unknown';
+    /** `totp`: a code that ib-code makes from the stored seed; `code`: one that a person gives. */
+    readonly method: 'ib-key' | 'totp' | 'code' | 'none' | 'unknown';
     /** Entry of the device list that IBC picks, exactly as shown. */
     readonly device: string | null;
   };
@@ -147,5 +148,9 @@ export type Config = {
     readonly logLevel: 'error' | 'warning' | 'notice' | 'info' | 'debug';
   };
   readonly notify: NotifyConfig;
+  readonly clock: {
+    /** Address of the web server whose time ib-clock compares with; null: none. */
+    readonly compareWith: string | null;
+  };
   readonly sessions: readonly SessionConfig[];
 };

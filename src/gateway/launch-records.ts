@@ -12,6 +12,14 @@ export type LaunchOrder = {
   readonly notAfter: number;
 };
 
+/** It becomes part of a file name. */
+const ORDER_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+
+/** Whether a text may be the id of an order. */
+export function isOrderId(text: string): boolean {
+  return ORDER_ID.test(text);
+}
+
 /** What the launcher published before it became the JVM; `launch.json` in the session's runtime directory. */
 export type LaunchRecord = {
   readonly v: 1;

@@ -25,15 +25,15 @@ export function toLaunchFailure(error: unknown): LaunchFailure {
 
 /** The failure's line; `journalStream` is the value of $JOURNAL_STREAM. */
 export function failureLine(failure: LaunchFailure, journalStream: string | undefined): string {
-  return `${level(3, journalStream)}${formatLaunchFailure(failure)}`;
+  return `${levelPrefix(3, journalStream)}${formatLaunchFailure(failure)}`;
 }
 
 /** A warning's line; `journalStream` is the value of $JOURNAL_STREAM. */
 export function warningLine(program: string, sentence: string, journalStream: string | undefined): string {
-  return `${level(4, journalStream)}${program}: warning: ${sentence}\n`;
+  return `${levelPrefix(4, journalStream)}${program}: warning: ${sentence}\n`;
 }
 
 /** journald takes a line's priority from such a prefix (sd-daemon(3)); anybody else would only see it. */
-function level(priority: 3 | 4, journalStream: string | undefined): string {
+export function levelPrefix(priority: 3 | 4 | 6, journalStream: string | undefined): string {
   return journalStream === undefined || journalStream === '' ? '' : `<${priority}>`;
 }

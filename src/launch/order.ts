@@ -3,11 +3,8 @@
 import { closeSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { LaunchError } from '../gateway/launch-error.ts';
-import type { LaunchOrder } from '../gateway/launch-records.ts';
+import { isOrderId, type LaunchOrder } from '../gateway/launch-records.ts';
 import { errorCode, writeFileAtomic } from '../host/files.ts';
-
-/** The id becomes part of a file name. */
-const ORDER_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 
 /** Reads and checks the order. Throws a LaunchError `order-missing`, `order-invalid` or `order-expired`. */
 export function readLaunchOrder(file: string, session: string, now: number): LaunchOrder {
@@ -65,7 +62,7 @@ export function parseLaunchOrder(text: string): LaunchOrder | null {
   }
   if (typeof value !== 'object' || value === null) return null;
   const { v, session, id, kind, notAfter } = value as Record<string, unknown>;
-  if (v !== 1 || typeof session !== 'string' || typeof id !== 'string' || !ORDER_ID.test(id)) return null;
+  if (v !== 1 || typeof session !== 'string' || typeof id !== 'string' || !isOrderId(id)) return null;
   if ((kind !== 'warm' && kind !== 'cold') || typeof notAfter !== 'number' || !Number.isFinite(notAfter))
     return null;
   return { v, session, id, kind, notAfter };
@@ -76,19 +73,10 @@ export function parseLaunchOrder(text: string): LaunchOrder | null {
  * launcher running at this moment, and `runtime-unusable` when it cannot be marked.
  */
 export function useLaunchOrder(lastOrderFile: string, order: LaunchOrder): void {
-  const claim = `${lastOrderFile}.claim-${order.id}`;
+  let isFirst: boolean;
   try {
-    // Whoever creates this file is the only one that goes on; the check comes after it, so a claim that was removed again is seen there.
-    closeSync(openSync(claim, 'wx', 0o600));
-    if (readLastOrder(lastOrderFile) === order.id) {
-      rmSync(claim, { force: true });
-      throw used(order);
-    }
-    writeFileAtomic(lastOrderFile, `${order.id}\n`, 0o600);
-    removeClaims(lastOrderFile);
+    isFirst = claimOrder(lastOrderFile, order.id);
   } catch (error) {
-    if (error instanceof LaunchError) throw error;
-    if (errorCode(error) === 'EEXIST') throw used(order);
     throw new LaunchError(
       'runtime-unusable',
       `The launch order cannot be marked as used in ${lastOrderFile} (${errorCode(error) ?? 'unknown error'}).`,
@@ -96,6 +84,29 @@ export function useLaunchOrder(lastOrderFile: string, order: LaunchOrder): void 
       error,
     );
   }
+  if (!isFirst) throw used(order);
+}
+
+/**
+ * Marks an order's id as used, on disk. Returns false when it was used before, also by a program running at this moment. Throws the system's
+ * error when it cannot be marked.
+ */
+export function claimOrder(lastOrderFile: string, id: string): boolean {
+  const claim = `${lastOrderFile}.claim-${id}`;
+  try {
+    // Whoever creates this file is the only one that goes on; the check comes after it, so a claim that was removed again is seen there.
+    closeSync(openSync(claim, 'wx', 0o600));
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    throw error;
+  }
+  if (readLastOrder(lastOrderFile) === id) {
+    rmSync(claim, { force: true });
+    return false;
+  }
+  writeFileAtomic(lastOrderFile, `${id}\n`, 0o600);
+  removeClaims(lastOrderFile);
+  return true;
 }
 
 function readLastOrder(file: string): string | null {

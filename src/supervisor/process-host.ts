@@ -306,4 +306,4 @@ function noRecord(
  * Kernel's parent-death signal, set before exec and kept across it (prctl(2), PR_SET_PDEATHSIG): when the agent is
  * killed outright, its children are told to end. setpriv is part of util-linux.
  */
-const PARENT_DEATH_SIGNAL = ['setpriv', '--pdeathsig', 'TERM', '--'];
+export const PARENT_DEATH_SIGNAL = ['setpriv', '--pdeathsig', 'TERM', '--'];

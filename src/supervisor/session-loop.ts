@@ -589,7 +589,8 @@ export function rulesOf(config: SessionConfig): SessionRules {
   const { method } = config.secondFactor;
   return {
     mode: config.mode,
-    secondFactorMethod: method,
+    // What the window asks for is a code, whoever makes it.
+    secondFactorMethod: method === 'totp' ? 'code' : method,
     restart: config.restart,
     deadlines: config.deadlines,
   };

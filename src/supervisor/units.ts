@@ -10,3 +10,8 @@ export function sessionUnits(session: string) {
     ready: `ib-ready@${session}.target`,
   } as const;
 }
+
+/** Units that are started for one piece of work: typing a one-time code, comparing the clock. */
+export function codeUnits(session: string) {
+  return { code: `ib-code@${session}.service`, clock: `ib-clock@${session}.service` } as const;
+}

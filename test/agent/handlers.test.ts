@@ -59,6 +59,7 @@ class AgentScene {
       file: '/etc/ib-agent/ib-agent.yaml',
       agent: { runtimeRoot: '/run', stateRoot: '/var/lib', logLevel: 'info' },
       notify: { secretsDir: '/etc/ib-agent/credentials/notify', targets: [] },
+      clock: { compareWith: null },
       sessions: this.sessions.map((scene) => scene.config),
     };
     const spare = first ?? new LoopScene();

@@ -23,6 +23,7 @@ describe('a valid configuration', () => {
       file: FILE,
       agent: { runtimeRoot: '/run', stateRoot: '/var/lib', logLevel: 'info' },
       notify: { secretsDir: '/etc/ib-agent/credentials/notify', targets: [] },
+      clock: { compareWith: 'https://www.interactivebrokers.com/' },
       sessions: [
         {
           name: 'live',
@@ -433,7 +434,7 @@ const FAULTS: readonly (readonly [name: string, lines: readonly string[], told: 
     'an unknown choice',
     ['secondFactor: {method: ibkey}'],
     [
-      '6:28: sessions.live.secondFactor.method: expected one of ib-key, code, none, unknown, got ibkey; did you mean ib-key?',
+      '6:28: sessions.live.secondFactor.method: expected one of ib-key, totp, code, none, unknown, got ibkey; did you mean ib-key?',
     ],
   ],
   [

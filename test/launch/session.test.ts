@@ -96,6 +96,7 @@ function launch(changes: Partial<SessionLaunch> = {}) {
     file: '/etc/ib-agent/ib-agent.yaml',
     agent: { ...roots, logLevel: 'info' },
     notify: { secretsDir: '/etc/ib-agent/credentials/notify', targets: [] },
+    clock: { compareWith: null },
     sessions: [session],
   };
   return prepareSession(

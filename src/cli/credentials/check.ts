@@ -2,9 +2,9 @@
 
 import { toSecret } from '../../config/credentials.ts';
 import { Secret } from '../../config/secret.ts';
+import { normalizeSeed } from '../../config/seed.ts';
 import { AgentError } from '../../protocol/errors.ts';
 import { type CredentialKind, KIND_WORDS } from './names.ts';
-import { normalizeSeed } from './seed.ts';
 
 /**
  * The secret that bytes hold; they are overwritten. Refuses what ib-session would refuse at the next login, when nobody is there.

@@ -1,6 +1,6 @@
 // Owns how a TOTP seed is read: base32 as people copy it, or the otpauth:// address behind a QR code.
 
-import { AgentError } from '../../protocol/errors.ts';
+import { AgentError } from '../protocol/errors.ts';
 
 /** 80 bits; RFC 4226 (section 4, R6) asks for 128 and recommends 160, but shorter seeds are in use. */
 const LEAST_CHARACTERS = 16;

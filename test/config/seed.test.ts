@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { normalizeSeed } from '../../src/cli/credentials/seed.ts';
+import { normalizeSeed } from '../../src/config/seed.ts';
 import { AgentError } from '../../src/protocol/errors.ts';
 
 const SEED = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP';
