@@ -285,6 +285,7 @@ function makeLoop(
     ledger,
     desired,
     makeHost: (listener) => supervision.makeHost(session, listener),
+    makeCodeRunner: (onLine) => supervision.makeCodeRunner(session, onLine),
     makeApi: (listener) => new TwsApiWatch(session, clock, listener, supervision.gatewayUid),
     makeWindows: (listener, onGone) =>
       new BridgeWindowWatch({

@@ -13,6 +13,7 @@ import { maskAccounts } from '../protocol/mask.ts';
 import type { AgentStatus, EventRecord, LogLine, Outcome, Progress } from '../protocol/methods.ts';
 import { AGENT_VERSION, PROTOCOL_VERSION } from '../protocol/version.ts';
 import {
+  followCode,
   followSession,
   judgeLogin,
   judgeRestart,
@@ -206,6 +207,14 @@ export function makeHandlers(parts: HandlerParts): Handlers {
       for (const window of windows) call.emit(windowViewOf(window));
       return { session: loop.config.name, count: windows.length };
     },
+    code: async ({ session, code, askedAt }, { signal }) => {
+      const loop = findLoop(loops, session);
+      refuseRepeated(askedAt, 'the code was typed', 'ibctl status');
+      const { run } = loop.state;
+      await loop.giveCode(code);
+      const verdict = await followCode(loop, run?.order ?? null, { clock, signal });
+      return { session: loop.config.name, verdict };
+    },
     'window-click': async ({ session, window, button, askedAt }) => {
       const loop = findLoop(loops, session);
       refuseRepeated(askedAt);
@@ -239,16 +248,16 @@ function overrideOf(
   return override ? { uid, pid } : null;
 }
 
-/** A press cannot be found out about afterwards, and twice may be once too often. */
-function refuseRepeated(askedAt: string | undefined): void {
+/** A press, or a code, cannot be found out about afterwards, and twice may be once too often. */
+function refuseRepeated(
+  askedAt: string | undefined,
+  what = 'the button was pressed',
+  look = 'ibctl windows',
+): void {
   if (askedAt === undefined) return;
-  throw new AgentError(
-    'connection-lost',
-    'the agent was restarted: it is not known whether the button was pressed',
-    {
-      hint: 'see what shows now: ibctl windows',
-    },
-  );
+  throw new AgentError('connection-lost', `the agent was restarted: it is not known whether ${what}`, {
+    hint: `see what shows now: ${look}`,
+  });
 }
 
 /** Hands on what comes until the signal aborts. */

@@ -344,6 +344,30 @@ export const GRAMMAR: readonly HelpGroup[] = [
         exits: UP_EXITS,
       },
       {
+        name: 'code',
+        summary: 'hand in the one-time code, or the answer to a challenge, that a login waits for',
+        details: [
+          'Asks for it without showing it, types it into the window of the gateway, and tells what IBKR says to it. A code has six digits; blanks and dashes in it do not count. It is never part of a command line, a log or an event.',
+          'At most three codes are taken for one second factor, since IBKR locks out who hands in wrong ones. Codes of a stored TOTP seed are typed by the agent itself: secondFactor.method totp.',
+        ],
+        arguments: [SESSION],
+        options: [
+          {
+            long: '--stdin',
+            description: 'read the code from standard input, as one line, instead of asking',
+          },
+        ],
+        examples: [
+          { command: 'ibctl code live', does: 'ask for the code and hand it in' },
+          { command: 'my-sms-reader | ibctl code --stdin live', does: 'for programs' },
+        ],
+        exits: {
+          [EXIT.failed]: 'IBKR did not take it, or nothing was typed',
+          [EXIT.timedOut]: 'it was handed in, and IBKR has said nothing to it',
+          [EXIT.operatorNeeded]: 'too many codes were handed in for this second factor',
+        },
+      },
+      {
         name: 'start',
         summary: 'want a session up, also after a restart of the agent',
         details: ORDER_DETAILS,

@@ -18,6 +18,7 @@ const VERBS: Readonly<Record<string, () => Promise<Verb>>> = {
   stop: async () => (await import('./verbs/stop.ts')).runStop,
   restart: async () => (await import('./verbs/restart.ts')).runRestart,
   'windows list': async () => (await import('./verbs/windows.ts')).runWindows,
+  code: async () => (await import('./verbs/code.ts')).runCode,
   'windows click': async () => (await import('./verbs/windows.ts')).runWindowsClick,
   screenshot: async () => (await import('./verbs/screenshot.ts')).runScreenshot,
   'config check': async () => (await import('./verbs/config.ts')).runConfigCheck,

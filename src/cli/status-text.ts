@@ -38,6 +38,7 @@ const SEVERITY_STYLES: Readonly<Record<Severity, Style>> = { info: 'cyan', warni
 
 const METHOD_NAMES: Readonly<Record<SecondFactorMethod, string>> = {
   'ib-key': 'IB Key',
+  totp: 'code of ib-code',
   code: 'code',
   challenge: 'challenge',
   'device-choice': 'choice of device',
@@ -62,8 +63,9 @@ export function secondFactorText(pending: SecondFactor, now: number): string {
 /** What a person does about a second factor, without the time: that stands beside it, and runs. */
 const SECOND_FACTOR_HINTS: Readonly<Record<SecondFactorMethod, string>> = {
   'ib-key': 'approve the notification of IBKR Mobile on the phone',
-  code: "type the code into the gateway's window",
-  challenge: "answer the challenge in the gateway's window",
+  totp: 'ib-code types the code: nothing is to be done',
+  code: 'hand in the code with: ibctl code',
+  challenge: 'hand in the answer with: ibctl code',
   passkey: 'the login asks for a passkey, which only a person can give',
   'device-choice': 'the gateway asks which device to use: set secondFactor.device in the configuration',
   unknown: "answer IBKR's second factor",

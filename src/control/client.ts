@@ -64,6 +64,7 @@ const METHOD_ACCESS: { readonly [M in MethodName]: (typeof METHODS)[M]['access']
   'notify-list': 'observe',
   'notify-test': 'operate',
   windows: 'observe',
+  code: 'operate',
   'window-click': 'operate',
   screenshot: 'operate',
 };

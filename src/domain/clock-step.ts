@@ -17,6 +17,12 @@ export function afterClockStep(state: SessionState, stepMs: number): SessionStat
             ...run,
             startedAt: at(run.startedAt),
             loggedInAt: at(run.loggedInAt),
+            sight: {
+              ...run.sight,
+              lineClosedAt: at(run.sight.lineClosedAt),
+              untoldUntil: at(run.sight.untoldUntil),
+            },
+            codes: { ...run.codes, silentUntil: at(run.codes.silentUntil), due: at(run.codes.due) },
             restartAsked:
               run.restartAsked === null ? null : { ...run.restartAsked, at: at(run.restartAsked.at) },
             afterExit:

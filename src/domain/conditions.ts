@@ -112,6 +112,15 @@ export const CONDITIONS = {
     text: (detail) => `the gateway's windows cannot be seen (${detail})`,
     hint: 'the login goes on without; ibctl restart loads the window bridge if it is installed (ibctl logs says why not)',
   },
+  'clock-unsynchronised': {
+    severity: 'warning',
+    impairs: false,
+    visibleAfterMs: 0,
+    dependsOn: [],
+    text: () =>
+      "the kernel says that this host's clock is not synchronised, so one-time codes may be refused",
+    hint: 'start a time service: timedatectl set-ntp true, or chrony',
+  },
   'password-expiring': {
     severity: 'warning',
     impairs: false,

@@ -90,13 +90,13 @@ const SECOND_FACTOR: readonly DialogRule[] = [
     'second-factor-challenge',
     'IB Key challenge/response: a number to type into the phone, whose answer is typed here',
     { title: SECOND_FACTOR_TITLE, text: /challenge/, where: (look) => hasField(look) && !isCard(look) },
-    { facts: (look) => codeFacts('challenge', look, challengeOf(look)) },
+    { facts: (look) => codeFacts('challenge', look, { challenge: challengeOf(look) }) },
   ),
   rule(
     'second-factor-card',
     'security code card: two places of the card whose values are typed here',
     { where: (look) => hasField(look) && isCard(look) },
-    { facts: (look) => codeFacts('challenge', look, cardPlaces(look)) },
+    { facts: (look) => codeFacts('challenge', look, { challenge: cardPlaces(look) }) },
   ),
   rule(
     'second-factor-code-app',
@@ -107,7 +107,7 @@ const SECOND_FACTOR: readonly DialogRule[] = [
       not: /challenge/,
       where: (look) => hasField(look) && !isCard(look),
     },
-    { facts: (look) => codeFacts('code', look) },
+    { facts: (look) => codeFacts('code', look, { app: true }) },
   ),
   rule(
     'second-factor-code-sms',
@@ -118,7 +118,7 @@ const SECOND_FACTOR: readonly DialogRule[] = [
       not: /challenge|authenticator/,
       where: (look) => hasField(look) && !isCard(look),
     },
-    { facts: (look) => codeFacts('code', look) },
+    { facts: (look) => codeFacts('code', look, { app: false }) },
   ),
   rule(
     'second-factor-code',
@@ -483,18 +483,18 @@ function shown(
   return {
     kind: 'second-factor-shown',
     method,
-    detail: { challenge: null, devices: null, prompt: promptOf(look), window: look.id, ...detail },
+    detail: { app: null, challenge: null, devices: null, prompt: promptOf(look), window: look.id, ...detail },
   };
 }
 
 function codeFacts(
   method: 'code' | 'challenge',
   look: Look,
-  challenge: string | null = null,
+  detail: Partial<SecondFactorDetail> = {},
 ): readonly GatewayFact[] {
   const rejected = look.lines.find((line) => REJECTED.test(lowered(line)));
   return [
-    shown(method, look, { challenge }),
+    shown(method, look, detail),
     ...(rejected === undefined
       ? []
       : [{ kind: 'second-factor-code-rejected' as const, window: look.id, text: rejected }]),

@@ -276,6 +276,9 @@ export class Draft {
     this.run = { ...NEW_RUN, said: NOTHING_SAID, order, launch: kind, startedAt: now };
     this.lastStartedAt = now;
     this.effects.push({ kind: 'launch', order, launch: kind });
+    // Without a seed that is good the login would wait for a code in vain.
+    if (kind === 'cold' && this.ctx.rules.secondFactorMethod === 'totp')
+      this.effects.push({ kind: 'check-code', id: `${order}.check` });
     this.enter(
       this.restart === null
         ? { name: 'starting' }
@@ -332,7 +335,7 @@ export class Draft {
    * does not, and what is not known must not end it.
    */
   adopt(kept: RunMemory, found: 'replay' | 'running'): void {
-    const { order, launch, startedAt, afterExit, restartAsked, readyAt, restart } = kept;
+    const { order, launch, startedAt, afterExit, restartAsked, codes, readyAt, restart } = kept;
     const loggedInAt = found === 'replay' ? null : (kept.loggedInAt ?? this.ctx.now);
     this.run = {
       ...NEW_RUN,
@@ -344,6 +347,7 @@ export class Draft {
       loggedInAt,
       afterExit,
       restartAsked,
+      codes,
     };
     this.restart = restart;
     this.readyAt = readyAt;

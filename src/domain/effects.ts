@@ -22,6 +22,14 @@ export type Effect =
   /** Keep the other sessions of the user from a login until `until` (epoch milliseconds), or until this is released. */
   | { readonly kind: 'lease'; readonly order: string; readonly until: number; readonly shown: boolean }
   | { readonly kind: 'release'; readonly order: string }
+  /** Let ib-code type the code of this time step into the window; answered by a `code-result` fact. The step is used up in the ledger first. */
+  | { readonly kind: 'type-code'; readonly id: string; readonly step: number; readonly window: string }
+  /** Find out what became of a `type-code` of an earlier agent. Answered likewise. */
+  | { readonly kind: 'recall-code'; readonly id: string; readonly window: string }
+  /** Try whether a code can be made; answered by a `code-checked` fact. */
+  | { readonly kind: 'check-code'; readonly id: string }
+  /** Answered by a `clock-compared` fact. */
+  | { readonly kind: 'compare-clock' }
   | { readonly kind: 'save-desired'; readonly desired: 'up' | 'down' }
   /** Keep this for the agent's next run. */
   | { readonly kind: 'remember'; readonly memory: SessionMemory }

@@ -34,8 +34,34 @@ export type RefusalCause =
   | 'locked-out'
   | 'invalidated';
 
+/** What became of a code that was to be typed. `why` is a word for records, `detail` for people; `hopeless`: trying again mends nothing. */
+export type CodeTyped =
+  | { readonly kind: 'typed' }
+  /** It may have been typed. */
+  | { readonly kind: 'uncertain' }
+  | {
+      readonly kind: 'not-typed';
+      readonly why: string;
+      readonly detail: string;
+      readonly hopeless: boolean;
+    };
+
+/** What the kernel says of the system's clock; null: it does not say. */
+export type ClockState = { readonly synchronised: boolean | null; readonly errorMs: number | null };
+
+/** `offsetMs`: this host's clock less that of `host`, which may be wrong by `uncertaintyMs` either way. */
+export type ClocksCompared =
+  | {
+      readonly kind: 'compared';
+      readonly offsetMs: number;
+      readonly uncertaintyMs: number;
+      readonly host: string;
+    }
+  | { readonly kind: 'failed'; readonly detail: string };
+
 /** A person who takes a login beyond the budget on himself; null where the kernel names nobody. */
 export type Override = { readonly uid: number | null; readonly pid: number | null };
+
 /** What the window of a second factor shows. `window` is its id, for whoever is to type into it. */
 export type SecondFactorDetail = {
   readonly window: string;
@@ -45,6 +71,8 @@ export type SecondFactorDetail = {
   readonly challenge: string | null;
   /** Entries of the device list, without blanks around them. */
   readonly devices: readonly string[] | null;
+  /** With a code: whether it is one of the authenticator app; null: the window does not tell. */
+  readonly app: boolean | null;
 };
 
 export type OperatorAction = 'login' | 'start' | 'stop' | 'restart-warm' | 'restart-cold';
@@ -165,6 +193,18 @@ export type Fact =
   | { readonly kind: 'state-unwritable'; readonly detail: string }
   /** Whether what happened could be recorded on disk; told when that changes. */
   | { readonly kind: 'records'; readonly ok: boolean; readonly detail: string }
+  /** A person hands in a code, which is typed under this id. */
+  | { readonly kind: 'code-given'; readonly id: string }
+  /** `id`: of what was ordered, or given. */
+  | {
+      readonly kind: 'code-result';
+      readonly id: string;
+      readonly outcome: CodeTyped;
+      readonly clock: ClockState | null;
+    }
+  /** Whether a code could be made, tried while the gateway comes up. */
+  | { readonly kind: 'code-checked'; readonly outcome: CodeTyped; readonly clock: ClockState }
+  | { readonly kind: 'clock-compared'; readonly comparison: ClocksCompared }
   | { readonly kind: 'timer' }
   | GatewayFact
   | ApiFact;

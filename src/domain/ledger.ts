@@ -1,4 +1,6 @@
-// Owns the login budget: which logins and pushes were spent for an IBKR user, whether one more is allowed, and who may be rung now.
+// Owns the login budget: which logins, pushes and one-time codes were spent for an IBKR user, whether one more is allowed, and who may be rung now.
+
+import { STEP_MS } from './code-step.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -7,6 +9,8 @@ const KEEP_MS = 2 * DAY_MS;
 const SMALLEST_STEP_MS = 1_000;
 /** A lease that a wrong clock dated must not keep a user's sessions down for years. */
 const LONGEST_LEASE_MS = HOUR_MS;
+const KEPT_STEPS = 100;
+const STEPS_AHEAD_MS = 300_000;
 
 /** One spent login or push. `at` is epoch milliseconds; `order` is the launch order it belongs to. */
 export type LedgerEntry = {
@@ -32,15 +36,20 @@ export type PushLease = {
 /** Both clocks at one moment. `monotonicMs` can be compared with another one of the same `boot` only. */
 export type ClockReading = { readonly boot: string; readonly wall: number; readonly monotonicMs: number };
 
+/** Steps are numbered as RFC 6238 has it: half minutes since the epoch. */
+export type UsedStep = { readonly user: string; readonly step: number };
+
 export type Ledger = {
   readonly v: 1;
   readonly entries: readonly LedgerEntry[];
   readonly leases: readonly PushLease[];
+  /** Time steps whose one-time code was handed in, or may have been: each is good once. */
+  readonly steps: readonly UsedStep[];
   /** When the dates were last true; null in a file of version 0.1. */
   readonly clock: ClockReading | null;
 };
 
-export const EMPTY_LEDGER: Ledger = { v: 1, entries: [], leases: [], clock: null };
+export const EMPTY_LEDGER: Ledger = { v: 1, entries: [], leases: [], steps: [], clock: null };
 
 /** What one IBKR user may spend, all its sessions together. */
 export type LoginLimits = {
@@ -77,6 +86,8 @@ export type Budget = {
   readonly blockedUntil: number | null;
   /** The longest outstanding lease of another session of the user. */
   readonly push: PushLease | null;
+  /** The last time step whose one-time code was used; null: none that matters now. */
+  readonly lastStep: number | null;
 };
 
 /** Of the budgets of a kind, or of all, that are used up the one that frees last; null when none is. */
@@ -123,7 +134,7 @@ export function followClock(ledger: Ledger, reading: ClockReading): Ledger {
   const step = Math.round(reading.wall - last.wall - (reading.monotonicMs - last.monotonicMs));
   if (Math.abs(step) < SMALLEST_STEP_MS) return settleLedger(ledger, reading.wall);
   return {
-    v: 1,
+    ...ledger,
     entries: ledger.entries.map((old) => ({ ...old, at: Math.min(old.at + step, reading.wall) })),
     leases: ledger.leases.map((old) => ({ ...old, until: old.until + step })),
     clock: reading,
@@ -151,6 +162,21 @@ export function redateLogin(ledger: Ledger, order: string, now: number): Ledger 
 /** Takes back the login of an order whose launcher never became the gateway, so that nothing was submitted. */
 export function refundLedger(ledger: Ledger, order: string): Ledger {
   return { ...ledger, entries: ledger.entries.filter((entry) => !isOwnLogin(entry, order)) };
+}
+
+/** Uses up a time step; null: it was used before. */
+export function useStep(ledger: Ledger, used: UsedStep): Ledger | null {
+  if (ledger.steps.some(({ user, step }) => user === used.user && step === used.step)) return null;
+  const others = ledger.steps.filter(({ user }) => user !== used.user);
+  const own = ledger.steps.filter(({ user }) => user === used.user).slice(1 - KEPT_STEPS);
+  return { ...ledger, steps: [...others, ...own, used] };
+}
+
+/** One far ahead was used while the clock was wrong, and IBKR took no code of it. */
+function lastStepOf(ledger: Ledger, user: string, now: number): number | null {
+  const latest = (now + STEPS_AHEAD_MS) / STEP_MS;
+  const steps = ledger.steps.filter((used) => used.user === user && used.step <= latest);
+  return steps.length === 0 ? null : Math.max(...steps.map(({ step }) => step));
 }
 
 /** Takes a lease, or renews that of the same order. */
@@ -229,6 +255,7 @@ export function budgetOf(
     uses,
     blockedUntil,
     push: outstandingPush(settled, user, now, session),
+    lastStep: lastStepOf(settled, user, now),
   };
 }
 
@@ -264,7 +291,10 @@ export function parseLedger(text: string): Ledger | null {
   // A file of version 0.1 has neither.
   const leases = 'leases' in value ? parseLeases(value.leases) : [];
   const clock = 'clock' in value && value.clock !== null ? parseClock(value.clock) : null;
-  return leases === null || clock === undefined ? null : { v: 1, entries, leases, clock };
+  // One of before 0.3 has no steps.
+  const steps = 'steps' in value ? parseSteps(value.steps) : [];
+  if (leases === null || steps === null || clock === undefined) return null;
+  return { v: 1, entries, leases, steps, clock };
 }
 
 function parseLeases(value: unknown): PushLease[] | null {
@@ -278,6 +308,18 @@ function parseLeases(value: unknown): PushLease[] | null {
     leases.push({ user, session, order, until, shown });
   }
   return leases;
+}
+
+function parseSteps(value: unknown): UsedStep[] | null {
+  if (!Array.isArray(value)) return null;
+  const steps: UsedStep[] = [];
+  for (const raw of value as unknown[]) {
+    if (typeof raw !== 'object' || raw === null) return null;
+    const { user, step } = raw as Record<string, unknown>;
+    if (typeof user !== 'string' || typeof step !== 'number') return null;
+    steps.push({ user, step });
+  }
+  return steps;
 }
 
 function parseClock(value: unknown): ClockReading | undefined {

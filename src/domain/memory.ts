@@ -1,12 +1,12 @@
 // Owns what a session must not forget when the agent is restarted: that it is halted, that it waits, what went wrong, and what runs.
 
 import { REASONS, type Reason } from './reasons.ts';
-import type { AfterStop, Run, SessionState } from './session-state.ts';
+import { type AfterStop, type Codes, NO_CODES, type Run, type SessionState } from './session-state.ts';
 
 /** A run of which the agent has to know the end, however often it is restarted meanwhile. */
 export type RunMemory = Pick<
   Run,
-  'order' | 'launch' | 'startedAt' | 'loggedInAt' | 'afterExit' | 'restartAsked'
+  'order' | 'launch' | 'startedAt' | 'loggedInAt' | 'afterExit' | 'restartAsked' | 'codes'
 > & {
   readonly readyAt: SessionState['readyAt'];
   readonly restart: SessionState['restart'];
@@ -76,7 +76,15 @@ export function memoryAfterBoot(memory: SessionMemory): SessionMemory {
 
 /** A run of which only what its launcher left on record is known. */
 export function minimalRun(known: Pick<RunMemory, 'order' | 'launch' | 'startedAt'>): RunMemory {
-  return { ...known, loggedInAt: null, afterExit: null, restartAsked: null, readyAt: null, restart: null };
+  return {
+    ...known,
+    loggedInAt: null,
+    afterExit: null,
+    restartAsked: null,
+    codes: NO_CODES,
+    readyAt: null,
+    restart: null,
+  };
 }
 
 /** The memory in a parsed file, or null when it is none. */
@@ -111,8 +119,8 @@ export function parseMemory(value: unknown): SessionMemory | null {
 }
 
 function rememberRun(run: Run, { readyAt, restart }: Pick<SessionState, 'readyAt' | 'restart'>): RunMemory {
-  const { order, launch, startedAt, loggedInAt, afterExit, restartAsked } = run;
-  return { order, launch, startedAt, loggedInAt, afterExit, restartAsked, readyAt, restart };
+  const { order, launch, startedAt, loggedInAt, afterExit, restartAsked, codes } = run;
+  return { order, launch, startedAt, loggedInAt, afterExit, restartAsked, codes, readyAt, restart };
 }
 
 function parseRun(value: unknown): RunMemory | undefined {
@@ -126,7 +134,31 @@ function parseRun(value: unknown): RunMemory | undefined {
   const readyAt = timeOrNull(value['readyAt']);
   if (afterExit === undefined || restartAsked === undefined || restart === undefined) return undefined;
   if (loggedInAt === undefined || readyAt === undefined) return undefined;
-  return { order, launch, startedAt, loggedInAt, afterExit, restartAsked, readyAt, restart };
+  // A file of before 0.3 has none.
+  const codes = value['codes'] === undefined ? NO_CODES : parseCodes(value['codes']);
+  if (codes === undefined) return undefined;
+  return { order, launch, startedAt, loggedInAt, afterExit, restartAsked, codes, readyAt, restart };
+}
+
+function parseCodes(value: unknown): Codes | undefined {
+  if (!isRecord(value)) return undefined;
+  const { made, typed, failed, busy, refused, handed, givenUp } = value;
+  const silentUntil = timeOrNull(value['silentUntil']);
+  const due = timeOrNull(value['due']);
+  if (!isCount(made) || !isCount(typed) || !isCount(failed)) return undefined;
+  if (!isTextOrNull(refused) || !isTextOrNull(handed) || !isTextOrNull(givenUp)) return undefined;
+  if (silentUntil === undefined || due === undefined) return undefined;
+  const kept = { made, typed, failed, refused, handed, silentUntil, due, givenUp };
+  if (busy === null) return { ...kept, busy };
+  if (!isRecord(busy)) return undefined;
+  const { id, by, step, window } = busy;
+  if (typeof id !== 'string' || typeof window !== 'string') return undefined;
+  if ((by !== 'ib-code' && by !== 'operator') || (step !== null && !isCount(step))) return undefined;
+  return { ...kept, busy: { id, by, step, window } };
+}
+
+function isTextOrNull(value: unknown): value is string | null {
+  return value === null || typeof value === 'string';
 }
 
 function parseAfterStop(value: unknown): AfterStop | undefined {

@@ -43,6 +43,8 @@ export function decideNotification(
 function isWanted(event: AgentEvent, { events, sessions, leastPriority }: NotifyRules): boolean {
   if (event.priority > leastPriority) return false;
   if (!NOTIFIABLE_EVENTS.includes(event.event)) return false;
+  // Nobody has to do anything about it.
+  if (event.event === 'second-factor-pending' && event.fields['IB_METHOD'] === 'totp') return false;
   if (events !== '*' && !events.includes(event.event)) return false;
   return sessions === null || (event.session !== null && sessions.includes(event.session));
 }

@@ -55,6 +55,14 @@ export const REASONS = {
     text: "the second-factor device that is configured is not in IBKR's list",
     hint: 'set secondFactor.device to an entry of the list (ibctl logs shows it), then run: ibctl login',
   },
+  'code-rejected': {
+    text: 'IBKR does not accept the one-time codes',
+    hint: "check this host's clock (timedatectl) and the seed: ibctl credentials set NAME --only seed; then run: ibctl login",
+  },
+  'code-unavailable': {
+    text: 'no one-time code can be made',
+    hint: 'store the seed with: ibctl credentials set NAME --only seed; then run: ibctl login',
+  },
   'passkey-required': {
     text: 'IBKR wants this user to log in with a passkey',
     hint: "no program can give a passkey: allow another second factor for this user in IBKR's Secure Login System, or use a user that has one; then run: ibctl login",

@@ -1,6 +1,7 @@
 // Owns the rules of a session: one pure function from state, fact and time to the next state and what is to be done.
 
 import type { ErrorCode } from '../protocol/errors.ts';
+import { onClockCompared, onCodeChecked, onCodeResult, onCodeTimer, takeCode, takeUpCodes } from './codes.ts';
 import { nextVisibleAt } from './conditions.ts';
 import { budgetDeferral, type Deferral, lockOutDeferral, pushDeferral } from './deferral.ts';
 import { type Context, Draft, dialogName, type Step } from './draft.ts';
@@ -20,13 +21,14 @@ import {
   answerSecondFactor,
   chooseDevice,
   closeSecondFactor,
+  endSecondFactor,
   endUnwantedPush,
   missSecondFactor,
   rejectCode,
   showSecondFactor,
-  tellPending,
 } from './second-factor.ts';
 import { endLine } from './second-factor-sight.ts';
+import { tellPending } from './second-factor-told.ts';
 import {
   type AfterStop,
   NO_API,
@@ -132,6 +134,7 @@ export function reduce(state: SessionState, fact: Fact, ctx: Context): Step {
       break;
     case 'replayed':
       draft.settleAdopted();
+      takeUpCodes(draft);
       // What stands beside another second factor was not looked at while the past was told.
       if (draft.run !== null && draft.phase.name === 'awaiting-second-factor' && draft.ctx.budget.push?.shown)
         endUnwantedPush(draft, draft.run);
@@ -150,6 +153,7 @@ export function reduce(state: SessionState, fact: Fact, ctx: Context): Step {
         draft.launch(draft.phase.launch, draft.reason);
       break;
     case 'timer':
+      onCodeTimer(draft);
       onTimer(draft);
       break;
     case 'launched':
@@ -179,6 +183,18 @@ export function reduce(state: SessionState, fact: Fact, ctx: Context): Step {
         draft.run = null;
         draft.halt('state-unwritable', fact.detail);
       }
+      break;
+    case 'code-given':
+      if (draft.run !== null) takeCode(draft, draft.run, fact.id);
+      break;
+    case 'code-result':
+      if (draft.run !== null) onCodeResult(draft, draft.run, fact);
+      break;
+    case 'code-checked':
+      if (draft.run !== null) onCodeChecked(draft, draft.run, fact.outcome, fact.clock);
+      break;
+    case 'clock-compared':
+      onClockCompared(draft, fact.comparison);
       break;
     case 'records':
       if (draft.hold('state-unwritable', fact.detail, !fact.ok))
@@ -210,6 +226,8 @@ export function nextTimerAt(state: SessionState, now: number): number | null {
     state.restartDeadline,
     state.phase.name === 'backing-off' ? state.phase.until : null,
     state.run?.sight.untoldUntil ?? null,
+    state.run?.codes.due ?? null,
+    state.run?.codes.silentUntil ?? null,
     nextVisibleAt(state.conditions, now),
   ].filter((at) => at !== null);
   return times.length === 0 ? null : Math.min(...times);
@@ -506,7 +524,7 @@ function onGateway(d: Draft, fact: GatewayFact): void {
       closeSecondFactor(d, run, fact.window);
       return;
     case 'second-factor-code-rejected':
-      if (d.phase.name === 'awaiting-second-factor') rejectCode(d, run, fact.text);
+      rejectCode(d, run, fact.text);
       return;
     case 'second-factor-timed-out':
       d.updateRun({ sight: endLine(run.sight, d.ctx.now) });
@@ -685,11 +703,7 @@ function onSubmitted(d: Draft, run: Run): void {
 
 function onLoggedIn(d: Draft, run: Run): void {
   if (!isComingUp(d)) return;
-  d.updateRun({
-    loggedInAt: d.ctx.now,
-    secondFactor: null,
-    sight: { ...endLine(run.sight, d.ctx.now), answered: false },
-  });
+  endSecondFactor(d, run);
   if (run.secondFactor !== null) {
     d.emit({
       event: 'second-factor-accepted',

@@ -8,10 +8,12 @@ export function secondFactorHint(method: SecondFactorMethod, deadline: number): 
   switch (method) {
     case 'ib-key':
       return `approve the IBKR Mobile notification before ${until}`;
+    case 'totp':
+      return 'nothing is to be done: ib-code types the code';
     case 'code':
-      return `type the code into the gateway's window before ${until}`;
+      return `hand in the code with: ibctl code, before ${until}`;
     case 'challenge':
-      return `answer the challenge in the gateway's window before ${until}`;
+      return `hand in the answer with: ibctl code, before ${until}`;
     case 'passkey':
       return `the login asks for a passkey, which only a person can give, before ${until}`;
     case 'device-choice':

@@ -1,12 +1,13 @@
 // Owns the rules of a second factor: pending, changed by what its window shows, answered, refused, missed.
 
 import type { SecondFactorMethod } from '../protocol/states.ts';
+import { endCodes, noteCodeRefused, planCode } from './codes.ts';
 import { budgetDeferral, pushDeferral } from './deferral.ts';
 import type { Draft } from './draft.ts';
 import type { GatewayFact, SecondFactorDetail } from './facts.ts';
 import { REASONS } from './reasons.ts';
-import { secondFactorHint } from './second-factor-hint.ts';
 import { differs, endLine, isOpen, sightLine, sightWindow } from './second-factor-sight.ts';
+import { tellPending, tellSoon } from './second-factor-told.ts';
 import type { Run } from './session-state.ts';
 
 /** A line comes at about the time of the first look at the window; what a person is told waits this long for it. */
@@ -45,17 +46,21 @@ export function showSecondFactor(
       return;
     case 'same':
       if (detail !== null) refine(d, fact.method, detail);
+      planCode(d);
       return;
     case 'next-step':
       nextStep(d, fact.method, detail);
+      planCode(d);
       return;
     case 'new':
       begin(d, fact.method, detail);
+      planCode(d);
       return;
     case 'again':
       tellPending(d);
-      if (pending !== null && takesCode(pending.method)) rejectCode(d, run, '');
+      if (pending !== null && takesCode(pending.method)) tellRejected(d, run, '');
       begin(d, fact.method, detail);
+      planCode(d);
       return;
   }
 }
@@ -93,7 +98,24 @@ export function closeSecondFactor(d: Draft, run: Run, window: string): void {
   }
 }
 
+/** A message says that the code was not accepted. */
 export function rejectCode(d: Draft, run: Run, text: string): void {
+  if (d.phase.name !== 'awaiting-second-factor') return;
+  tellRejected(d, run, text);
+  noteCodeRefused(d, run, text);
+}
+
+/** The login went on. */
+export function endSecondFactor(d: Draft, run: Run): void {
+  d.updateRun({
+    loggedInAt: d.ctx.now,
+    secondFactor: null,
+    sight: { ...endLine(run.sight, d.ctx.now), answered: false },
+  });
+  endCodes(d);
+}
+
+function tellRejected(d: Draft, run: Run, text: string): void {
   d.emit({
     event: 'second-factor-rejected',
     fields: {
@@ -119,27 +141,6 @@ export function missSecondFactor(
   );
 }
 
-/** Tells of the second factor that is pending, if that has waited until now. */
-export function tellPending(d: Draft): void {
-  const { run, phase } = d;
-  if (run === null || run.sight.untoldUntil === null) return;
-  d.updateRun({ sight: { ...run.sight, untoldUntil: null } });
-  if (phase.name !== 'awaiting-second-factor') return;
-  const { method, deadline, attempt, detail } = phase;
-  d.emit({
-    event: 'second-factor-pending',
-    fields: {
-      IB_METHOD: method,
-      IB_ATTEMPT: String(attempt),
-      IB_DEADLINE: new Date(deadline).toISOString(),
-      IB_CHALLENGE: detail?.challenge ?? '',
-      IB_DEVICES: detail?.devices?.join(', ') ?? '',
-    },
-    reason: 'second-factor-pending',
-    hint: secondFactorHint(method, deadline),
-  });
-}
-
 /** The one that is pending is another than the last: it counts, and is told. */
 function begin(d: Draft, shown: SecondFactorMethod | null, detail: SecondFactorDetail | null): void {
   const { run } = d;
@@ -147,8 +148,7 @@ function begin(d: Draft, shown: SecondFactorMethod | null, detail: SecondFactorD
   const attempt = run.secondFactors + 1;
   d.lose('relogin-required', 'the gateway asks for the second factor again');
   d.leaveReady();
-  const expected = d.ctx.rules.secondFactorMethod;
-  const method = shown ?? (expected === 'none' ? 'unknown' : expected);
+  const method = methodOf(d, run, shown, detail);
   d.updateRun({ secondFactors: attempt, secondFactor: method, loggedInAt: null });
   const deadline = d.ctx.now + d.ctx.rules.deadlines.secondFactorMs;
   d.enter({ name: 'awaiting-second-factor', method, deadline, attempt, detail }, 'second-factor-pending');
@@ -161,7 +161,7 @@ function begin(d: Draft, shown: SecondFactorMethod | null, detail: SecondFactorD
 function nextStep(d: Draft, shown: SecondFactorMethod | null, detail: SecondFactorDetail | null): void {
   tellPending(d);
   if (d.phase.name !== 'awaiting-second-factor') return;
-  const method = shown ?? 'unknown';
+  const method = methodOf(d, d.run, shown, detail);
   d.phase = { ...d.phase, method, detail };
   d.updateRun({ secondFactor: method });
   charge(d, method);
@@ -190,7 +190,7 @@ export function endUnwantedPush(d: Draft, run: Run): void {
 function refine(d: Draft, shown: SecondFactorMethod | null, detail: SecondFactorDetail): void {
   const { phase, run } = d;
   if (phase.name !== 'awaiting-second-factor' || run === null) return;
-  const method = shown ?? phase.method;
+  const method = shown === null ? phase.method : methodOf(d, run, shown, detail);
   if (phase.method !== method || differs(phase.detail, detail)) d.phase = { ...phase, method, detail };
   // What a line told of was counted, and was only the choice of the device.
   const prepaid = run.sight.prepaid || (method === 'device-choice' && phase.method !== 'device-choice');
@@ -207,12 +207,6 @@ function charge(d: Draft, method: SecondFactorMethod): void {
   d.updateRun({ sight: { ...run.sight, prepaid: false } });
 }
 
-function tellSoon(d: Draft, waitMs: number): void {
-  if (d.run === null) return;
-  d.updateRun({ sight: { ...d.run.sight, untoldUntil: d.ctx.now + waitMs } });
-  if (waitMs === 0) tellPending(d);
-}
-
 function tellMissed(d: Draft): void {
   d.emit({
     event: 'second-factor-timeout',
@@ -225,6 +219,19 @@ function tellMissed(d: Draft): void {
   });
 }
 
+/** What is asked for. A code that ib-code makes is `totp`, until it cannot: then a person has to type one. */
+function methodOf(
+  d: Draft,
+  run: Run | null,
+  shown: SecondFactorMethod | null,
+  detail: SecondFactorDetail | null,
+): SecondFactorMethod {
+  const expected = d.ctx.rules.secondFactorMethod;
+  const method = shown ?? (expected === 'none' ? 'unknown' : expected);
+  if (expected !== 'totp' || (method !== 'code' && method !== 'totp')) return method;
+  return detail?.app === false || (run !== null && run.codes.givenUp !== null) ? 'code' : 'totp';
+}
+
 function takesCode(method: SecondFactorMethod): boolean {
-  return method === 'code' || method === 'challenge';
+  return method === 'code' || method === 'totp' || method === 'challenge';
 }

@@ -34,6 +34,45 @@ export type Phase =
   | { readonly name: 'halted'; readonly text: string; readonly hint: string }
   | { readonly name: 'stopping' };
 
+/** The codes that were handed in for one second factor. */
+export type Codes = {
+  /** By ib-code; those of which it is not known whether they were are among them. */
+  readonly made: number;
+  /** By people. */
+  readonly typed: number;
+  /** Of ib-code, in a row, that certainly came to nothing. */
+  readonly failed: number;
+  /** Is being typed. */
+  readonly busy: {
+    readonly id: string;
+    readonly by: 'ib-code' | 'operator';
+    readonly step: number | null;
+    readonly window: string;
+  } | null;
+  /** A message that a code was not accepted came while one was being typed. */
+  readonly refused: string | null;
+  /** Window in which the last one was handed in, without an answer yet. */
+  readonly handed: string | null;
+  /** Until when an answer to one is waited for that may not have been handed in; epoch milliseconds. */
+  readonly silentUntil: number | null;
+  /** When ib-code types the next one; epoch milliseconds. */
+  readonly due: number | null;
+  /** Why ib-code types none any more. */
+  readonly givenUp: string | null;
+};
+
+export const NO_CODES: Codes = {
+  made: 0,
+  typed: 0,
+  failed: 0,
+  busy: null,
+  refused: null,
+  handed: null,
+  silentUntil: null,
+  due: null,
+  givenUp: null,
+};
+
 /** One life of the JVM, from the launch order to the exit report. */
 export type Run = {
   readonly order: string;
@@ -48,6 +87,7 @@ export type Run = {
   /** Method of the second factor that was shown last and is neither accepted nor missed yet; null when there is none. */
   readonly secondFactor: SecondFactorMethod | null;
   readonly sight: SecondFactorSight;
+  readonly codes: Codes;
   /** Whether its windows are seen. */
   readonly windows: boolean;
   /** Windows that wait for an answer, as they were seen. */
@@ -219,6 +259,7 @@ export const NEW_RUN: Omit<Run, 'order' | 'launch' | 'startedAt' | 'said'> = {
   secondFactors: 0,
   secondFactor: null,
   sight: NOT_SIGHTED,
+  codes: NO_CODES,
   windows: false,
   dialogs: [],
   loggedInAt: null,

@@ -115,11 +115,11 @@ export const CATALOGUE = {
   'second-factor-pending': row({
     messageId: '0ff800a410ab4e80873f3753483e4feb',
     priority: 4,
-    fields: ['IB_METHOD', 'IB_ATTEMPT', 'IB_DEADLINE', 'IB_CHALLENGE', 'IB_DEVICES'],
+    fields: ['IB_METHOD', 'IB_ATTEMPT', 'IB_DEADLINE', 'IB_CHALLENGE', 'IB_DEVICES', 'IB_DETAIL'],
     meaning:
-      'IBKR waits for the second factor. IB_METHOD says which, as far as it is known; IB_CHALLENGE is the number that IB Key or a code card is asked for, IB_DEVICES the entries of a device list.',
+      'IBKR waits for the second factor. IB_METHOD says which, as far as it is known: with totp, ib-code types the code, and nobody has to do anything. IB_CHALLENGE is the number that IB Key or a code card is asked for, IB_DEVICES the entries of a device list, IB_DETAIL why ib-code cannot type the code.',
     remedy:
-      'Approve the notification of IBKR Mobile before IB_DEADLINE. If it cannot be answered, nothing more happens by itself than IB_DEADLINE passing.',
+      'Approve the notification of IBKR Mobile, or hand in the code with `ibctl code`, before IB_DEADLINE. If it cannot be answered, nothing more happens by itself than IB_DEADLINE passing.',
     text: (f) => `second factor pending (${f.IB_METHOD}), answer before ${f.IB_DEADLINE}`,
   }),
   'second-factor-accepted': row({
@@ -138,6 +138,36 @@ export const CATALOGUE = {
     remedy:
       'Enter the next code. A code works once and for half a minute: when right ones are refused, compare the clock of this host with the time.',
     text: (f) => `second factor rejected${f.IB_DETAIL ? `: ${f.IB_DETAIL}` : ''}`,
+  }),
+  'second-factor-code-typed': row({
+    messageId: 'e5328250d1c74db9b719666d915c24eb',
+    priority: 5,
+    fields: ['IB_BY', 'IB_NUMBER', 'IB_CERTAIN'],
+    meaning:
+      'A one-time code was handed in. IB_BY is ib-code or operator, IB_NUMBER counts those of this second factor, IB_CERTAIN is no when it is not known whether it arrived.',
+    remedy: '',
+    text: (f) =>
+      `code ${f.IB_NUMBER} of ${f.IB_BY === 'operator' ? 'a person' : 'ib-code'} ${f.IB_CERTAIN === 'yes' ? 'typed' : 'may have been typed'}`,
+  }),
+  'second-factor-code-failed': row({
+    messageId: 'ec91b95bab5e4698a1cef8d239411869',
+    priority: 4,
+    fields: ['IB_WHY', 'IB_DETAIL', 'IB_NUMBER'],
+    meaning:
+      'No code could be typed by ib-code; it is certain that none was handed in. IB_NUMBER counts the failures in a row.',
+    remedy:
+      'After a few of them, or at once when another try cannot help, a person is asked for the code: `ibctl code`.',
+    text: (f) => `no code was typed: ${f.IB_DETAIL}`,
+  }),
+  'clock-compared': row({
+    messageId: '060016fc811d468c80d4e84c21f47330',
+    priority: 5,
+    fields: ['IB_OFFSET_MS', 'IB_HOST', 'IB_DETAIL'],
+    meaning:
+      "Right codes are refused when the clock is wrong, so this host's clock was compared with that of IB_HOST. IB_OFFSET_MS is by how much this one is ahead; empty: not known.",
+    remedy:
+      'When it is off by more than some seconds: set it right, and see that a time service runs (timedatectl).',
+    text: (f) => f.IB_DETAIL,
   }),
   'second-factor-timeout': row({
     messageId: 'fc7ec868cace48d39ecb248ee5a7c47f',

@@ -63,6 +63,16 @@ export const ERROR_CODES = {
     retryable: false,
     meaning: 'there are several sessions and none was named',
   },
+  'invalid-code': {
+    exit: EXIT.usage,
+    retryable: false,
+    meaning: 'the code has not the form of one; nothing was typed',
+  },
+  'code-limit': {
+    exit: EXIT.operatorNeeded,
+    retryable: false,
+    meaning: 'too many codes were typed for this second factor already',
+  },
   'session-halted': {
     exit: EXIT.operatorNeeded,
     retryable: false,

@@ -151,7 +151,7 @@ const eventRecord = z.strictObject({
 const logLine = z.strictObject({
   at: time,
   session: sessionName,
-  source: z.enum(['session', 'display']),
+  source: z.enum(['session', 'display', 'code']),
   stream: z.enum(['stdout', 'stderr']),
   text: z.string(),
 });
@@ -368,6 +368,23 @@ export const METHODS = {
     params: z.strictObject(named),
     stream: windowView,
     result: z.strictObject({ session: sessionName, count: z.int() }),
+  },
+  code: {
+    access: 'operate',
+    summary:
+      "type a one-time code, or the answer to a challenge, into the gateway's window, and wait for what IBKR says to it; the code is kept nowhere",
+    params: z.strictObject({
+      ...named,
+      code: z.string().min(1).max(64).meta({ description: 'blanks and dashes in it do not count' }),
+      askedAt,
+    }),
+    result: z.strictObject({
+      session: sessionName,
+      verdict: z.enum(['accepted', 'rejected', 'unanswered']).meta({
+        description:
+          '`unanswered`: it was handed in, or may have been, and IBKR has said nothing to it in half a minute',
+      }),
+    }),
   },
   'window-click': {
     access: 'operate',

@@ -33,6 +33,7 @@ export const STATE_MEANINGS: Readonly<Record<SessionStateName, string>> = {
 
 export const SECOND_FACTOR_METHODS = [
   'ib-key',
+  'totp',
   'code',
   'challenge',
   'device-choice',

@@ -118,3 +118,44 @@ export async function followSession(
     else look(loop.state);
   });
 }
+
+/** How long IBKR may take for a code. */
+const CODE_ANSWER_MS = 30_000;
+
+/** What IBKR says to the code that was handed in last to the JVM of `order`. */
+export function judgeCode(state: SessionState, order: string | null): CodeVerdict | null {
+  const { phase, run } = state;
+  if (run === null || run.order !== order || run.afterExit !== null) return 'rejected';
+  if (phase.name !== 'awaiting-second-factor') return 'accepted';
+  const { codes } = run;
+  if (codes.busy !== null) return null;
+  return codes.handed === null || codes.handed !== phase.detail?.window ? 'rejected' : null;
+}
+
+export type CodeVerdict = 'accepted' | 'rejected' | 'unanswered';
+
+/** Waits for what IBKR says to the code that was handed in just now. */
+export function followCode(
+  loop: SessionLoop,
+  order: string | null,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<CodeVerdict> {
+  return new Promise((resolve) => {
+    const look = () => {
+      const verdict = judgeCode(loop.state, order);
+      if (verdict !== null) end(verdict);
+    };
+    const end = (verdict: CodeVerdict) => {
+      unwatch();
+      timer.cancel();
+      signal.removeEventListener('abort', stop);
+      resolve(verdict);
+    };
+    const stop = () => end('unanswered');
+    const timer = clock.after(CODE_ANSWER_MS, stop);
+    const unwatch = loop.watch(look);
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
+    else look();
+  });
+}

@@ -18,6 +18,7 @@ import {
   refundLedger,
   type ToldSoFar,
   takeLease,
+  useStep,
 } from '../domain/ledger.ts';
 import type { Clock } from '../host/clock.ts';
 import { errorCode, removeLeftovers, writeFileAtomic } from '../host/files.ts';
@@ -68,6 +69,17 @@ export class LedgerStore {
 
   refund(order: string): void {
     this.#write(refundLedger(this.#ledger, order));
+  }
+
+  /** Uses up a time step of the user's one-time codes; false: it was used before. Throws AgentError `state-unwritable`; nothing may be typed then. */
+  useStep(user: string, step: number): boolean {
+    this.#follow();
+    const next = useStep(this.#ledger, { user, step });
+    if (next === null) return false;
+    // Also when it cannot be written: what is on disk by then is not known.
+    this.#ledger = next;
+    this.#write(next);
+    return true;
   }
 
   /** Keeps the other sessions of the user from logging in; holds here also when it cannot be written. Throws AgentError `state-unwritable`. */

@@ -56,6 +56,11 @@ export class Retelling {
       // A stop that is still due is asked for at the end, by the rules; a restart was asked for before the record of it was made.
       case 'stop':
       case 'ask-restart':
+      // What is on a window by now is seen by the agent itself.
+      case 'type-code':
+      case 'recall-code':
+      case 'check-code':
+      case 'compare-clock':
         return null;
       case 'launch':
       case 'lease':

@@ -3,9 +3,10 @@
 import { randomUUID } from 'node:crypto';
 import type { SessionConfig } from '../config/types.ts';
 import { afterClockStep } from '../domain/clock-step.ts';
+import { refuseCode } from '../domain/codes.ts';
 import type { Context } from '../domain/draft.ts';
 import type { Effect } from '../domain/effects.ts';
-import type { Fact, FoundRun, LaunchProblem, OperatorAction, Override } from '../domain/facts.ts';
+import type { CodeTyped, Fact, FoundRun, LaunchProblem, OperatorAction, Override } from '../domain/facts.ts';
 import type { Budget } from '../domain/ledger.ts';
 import { minimalRun, type SessionMemory } from '../domain/memory.ts';
 import { nextTimerAt, reduce, refuseOperator } from '../domain/reducer.ts';
@@ -22,10 +23,13 @@ import {
 } from '../gateway/launch-records.ts';
 import { type Clock, isoTime, type Timer } from '../host/clock.ts';
 import { writeFileAtomic } from '../host/files.ts';
+import { tidyCode } from '../protocol/code.ts';
 import { AgentError } from '../protocol/errors.ts';
 import { maskAccounts } from '../protocol/mask.ts';
 import type { LogLine } from '../protocol/methods.ts';
 import type { ApiWatch } from './api-watch.ts';
+import type { CodeRunner } from './code-runner.ts';
+import { CodeTypist } from './code-typist.ts';
 import type { DesiredStore } from './desired-store.ts';
 import { IbcMapping } from './ibc-mapping.ts';
 import type { LedgerStore } from './ledger-store.ts';
@@ -60,6 +64,7 @@ export type SessionLoopParts = {
   readonly makeApi: (listener: (fact: Fact) => void) => ApiWatch;
   /** `onGone`: the connection to the JVM's windows has ended, most often with the JVM. */
   readonly makeWindows: (listener: (fact: Fact) => void, onGone: () => void) => WindowWatch;
+  readonly makeCodeRunner: (onLine: (stream: 'stdout' | 'stderr', text: string) => void) => CodeRunner;
   readonly onEvent: (event: AgentEvent) => void;
   readonly onLine: (line: LogLine) => void;
 };
@@ -70,6 +75,7 @@ export class SessionLoop {
   readonly #host: SessionHost;
   readonly #api: ApiWatch;
   readonly #windows: WindowWatch;
+  readonly #typist: CodeTypist;
   /** Order of the run whose windows are watched. */
   #watched: string | null = null;
   /** Until when the JVM may be gone without its host having said so; monotonic milliseconds. */
@@ -87,6 +93,8 @@ export class SessionLoop {
   #timerAt: number | null = null;
   /** Why something could not be recorded; null when the last thing was. */
   #unrecorded: unknown = null;
+  /** The same of the wish that was to be recorded last. */
+  #wishUnrecorded: unknown = null;
   #closing = false;
   #recovery: Recovery = { kind: 'nothing' };
   /** While what happened without an agent is told to the rules, and after it for what may have been told already. */
@@ -111,6 +119,17 @@ export class SessionLoop {
       (fact) => this.dispatch(fact),
       () => this.#suspectGone(),
     );
+    this.#typist = new CodeTypist({
+      session: parts.config.name,
+      user: parts.config.user,
+      ledger: parts.ledger,
+      windows: this.#windows,
+      runner: parts.makeCodeRunner((stream, text) => this.#tellLine({ source: 'code', stream, text })),
+      clock: parts.clock,
+      dispatch: (fact) => {
+        if (!this.#closing) this.dispatch(fact);
+      },
+    });
   }
 
   get state(): SessionState {
@@ -240,7 +259,7 @@ export class SessionLoop {
     const refusal = refuseOperator(this.#state, action, this.#context(), override);
     this.dispatch({ kind: 'operator', action, override });
     if (refusal === null) {
-      if (this.#state.desired !== wanted && this.#unrecorded !== null) throw this.#unrecorded;
+      if (this.#state.desired !== wanted && this.#wishUnrecorded !== null) throw this.#wishUnrecorded;
       return;
     }
     const { deferral } = refusal;
@@ -258,6 +277,33 @@ export class SessionLoop {
             },
           }),
     });
+  }
+
+  /**
+   * Types a person's code into the window that asks for one. Resolves once that is done, or may have been done; what IBKR says to it shows in
+   * the state. Throws an AgentError that says why nothing was typed; it never holds any of the code.
+   */
+  async giveCode(text: string): Promise<'typed' | 'uncertain'> {
+    this.#followClock();
+    if (this.#closing)
+      throw new AgentError('agent-stopping', 'the agent is stopping', { hint: 'try again when it is back' });
+    const code = tidyCode(text);
+    const refused = refuseCode(this.#state, this.config.name, code);
+    if (refused !== null) throw new AgentError(refused.code, refused.message, { hint: refused.hint });
+    const { phase } = this.#state;
+    const window = phase.name === 'awaiting-second-factor' ? (phase.detail?.window ?? '') : '';
+    const id = randomUUID();
+    this.dispatch({ kind: 'code-given', id });
+    const tell = (outcome: CodeTyped) => this.dispatch({ kind: 'code-result', id, outcome, clock: null });
+    try {
+      const kind = await this.#typist.typeGiven(window, code);
+      tell({ kind });
+      return kind;
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : String(error);
+      tell({ kind: 'not-typed', why: 'window-gone', detail, hopeless: false });
+      throw error;
+    }
   }
 
   /** Calls back after every change of the state, until the returned function is called. */
@@ -430,10 +476,22 @@ export class SessionLoop {
         );
         return;
       case 'save-desired':
-        this.#book(() => this.#parts.desired.set(this.config.name, effect.desired));
+        this.#wishUnrecorded = this.#book(() => this.#parts.desired.set(this.config.name, effect.desired));
         return;
       case 'remember':
         this.#book(() => this.#parts.desired.remember(this.config.name, effect.memory));
+        return;
+      case 'type-code':
+        void this.#typist.typeMade(effect.id, effect.step, effect.window);
+        return;
+      case 'recall-code':
+        void this.#typist.recall(effect.id, effect.window);
+        return;
+      case 'check-code':
+        void this.#typist.check(effect.id);
+        return;
+      case 'compare-clock':
+        void this.#typist.compareClock();
         return;
       case 'emit':
         this.#parts.onEvent(
@@ -494,16 +552,18 @@ export class SessionLoop {
     this.#lastError = null;
   }
 
-  /** Bookkeeping after the fact: what cannot be written does not undo what happened, but a person must hear of it. */
-  #book(write: () => void): void {
+  /** Bookkeeping after the fact: what cannot be written does not undo what happened, but a person must hear of it. Returns why not, or null. */
+  #book(write: () => void): unknown {
     try {
       write();
       if (this.#unrecorded !== null) this.#queue.push({ kind: 'records', ok: true, detail: '' });
       this.#unrecorded = null;
+      return null;
     } catch (error) {
       this.#unrecorded = error;
       const detail = error instanceof Error ? error.message : String(error);
       this.#queue.push({ kind: 'records', ok: false, detail });
+      return error;
     }
   }
 
@@ -529,13 +589,7 @@ export class SessionLoop {
   }
 
   #onLine(line: Extract<HostObservation, { kind: 'line' }>): void {
-    this.#parts.onLine({
-      at: isoTime(line.at ?? this.#now()),
-      session: this.config.name,
-      source: line.source,
-      stream: line.stream,
-      text: line.text,
-    });
+    this.#tellLine(line);
     if (line.stream === 'stderr') {
       const failure = parseLaunchFailure(line.text);
       if (failure !== null) this.dispatch({ kind: 'launch-failed', problem: problemOf(failure) });
@@ -551,6 +605,10 @@ export class SessionLoop {
       const fact = this.#mapping.map(ibc);
       if (fact !== null) this.dispatch(fact);
     }
+  }
+
+  #tellLine({ at, source, stream, text }: Omit<LogLine, 'at' | 'session'> & { readonly at?: number }): void {
+    this.#parts.onLine({ at: isoTime(at ?? this.#now()), session: this.config.name, source, stream, text });
   }
 
   #onExited(record: AfterRecord): void {

@@ -31,7 +31,28 @@ export interface WindowWatch {
   click(window: string, button: string): Promise<void>;
   /** Throws AgentError `windows-unseen` or `window-changed`. */
   paint(window: string): Promise<Painting>;
+  /** Where a window takes a code. Throws AgentError `windows-unseen` or `window-changed`. */
+  codeField(window: string): Promise<CodeField>;
+  /**
+   * Types a code and hands it in. `uncertain`: it may have been handed in. Throws AgentError `windows-unseen` or `window-changed` when it
+   * certainly was not.
+   */
+  typeCode(window: string, code: string): Promise<'typed' | 'uncertain'>;
+  /** A code is about to be typed there: what the window says of an earlier one is no answer to it. */
+  expectCode(window: string): void;
+  /** It was handed in, or was not. */
+  codeEnded(window: string, handed: boolean): void;
 }
+
+/** A field for a code, the button that hands it in, and what must still show then. */
+export type CodeField = {
+  readonly window: string;
+  readonly title: string;
+  readonly near: string | null;
+  readonly path: string;
+  readonly button: string;
+  readonly buttonText: string;
+};
 
 export type WindowWatchParts = {
   readonly config: Pick<SessionConfig, 'dialogs'>;
@@ -54,6 +75,9 @@ const ABSENT_AFTER_MS = 60_000;
 /** A connection that ended is most often the JVM's end, which its host tells within this time. */
 const LOST_AFTER_MS = 15_000;
 const MOST_ROWS = 50;
+/** A message that stands there so long after another code was handed in is about that one. */
+const STALE_MS = 10_000;
+const HANDS_IN = /^(?:ok|submit|continue|confirm|verify|log ?in|next)$/i;
 
 const EAGER_RETRY_MS = 200;
 const EAGER_RETRIES = 300;
@@ -86,6 +110,8 @@ type Known = {
   secondFactor: boolean;
   waiting: boolean;
   answered: boolean;
+  /** What was said of earlier codes while another one is under way; monotonic milliseconds until which it means nothing, null: for now. */
+  stale: { readonly text: string | null; untilMs: number | null } | null;
 };
 
 export class BridgeWindowWatch implements WindowWatch {
@@ -174,6 +200,53 @@ export class BridgeWindowWatch implements WindowWatch {
 
   paint(window: string): Promise<Painting> {
     return this.#asked((bridge) => bridge.paint(window));
+  }
+
+  codeField(window: string): Promise<CodeField> {
+    return this.#asked((bridge) => this.#findCodeField(bridge, window));
+  }
+
+  async typeCode(window: string, code: string): Promise<'typed' | 'uncertain'> {
+    return await this.#asked(async (bridge) => {
+      const { title, near, path, button, buttonText } = await this.#findCodeField(bridge, window);
+      const expect = near === null ? { title } : { title, near };
+      try {
+        await bridge.typeCode({ window, path, expect, code, button, buttonText });
+        return 'typed';
+      } catch (error) {
+        if (error instanceof BridgeError && UNKNOWN_END.has(error.code)) return 'uncertain';
+        throw error;
+      }
+    });
+  }
+
+  expectCode(window: string): void {
+    const known = this.#known.get(window);
+    if (known === undefined) return;
+    known.stale = { text: known.told.get('second-factor-code-rejected') ?? null, untilMs: null };
+  }
+
+  codeEnded(window: string, handed: boolean): void {
+    const known = this.#known.get(window);
+    if (known?.stale == null) return;
+    if (handed) known.stale.untilMs = this.#parts.clock.monotonicMs() + STALE_MS;
+    else known.stale = null;
+    this.#lookIn(SETTLE_MS);
+  }
+
+  async #findCodeField(bridge: Bridge, window: string): Promise<CodeField> {
+    const { windows } = await bridge.windows({ window, rows: 0 });
+    const there = windows.find(({ id }) => id === window);
+    if (there === undefined) throw changed(`there is no window ${window} any more`);
+    const { fields, clickable } = lookAt(there);
+    const [path] = fields;
+    const button = clickable.find(({ text }) => HANDS_IN.test(text.trim()));
+    if (path === undefined || button === undefined)
+      throw changed(
+        `window ${window} has no ${path === undefined ? 'field for a code' : 'button to hand it in'}`,
+      );
+    const { title, near = null } = expectationOf(there);
+    return { window, title, near, path, button: button.path, buttonText: button.text };
   }
 
   #isOpen(): boolean {
@@ -321,6 +394,7 @@ export class BridgeWindowWatch implements WindowWatch {
       secondFactor: false,
       waiting: false,
       answered: false,
+      stale: null,
     };
     known.rule = rule;
     known.since = now;
@@ -337,6 +411,13 @@ export class BridgeWindowWatch implements WindowWatch {
 
   #tell(known: Known, fact: GatewayFact): void {
     const text = JSON.stringify(fact);
+    if (fact.kind === 'second-factor-code-rejected' && known.stale !== null) {
+      const { stale } = known;
+      const old = stale.text === text;
+      if (old && (stale.untilMs === null || this.#parts.clock.monotonicMs() < stale.untilMs)) return;
+      if (old) known.told.delete(fact.kind);
+      known.stale = null;
+    }
     if (known.told.get(fact.kind) === text) return;
     known.told.set(fact.kind, text);
     if (fact.kind === 'second-factor-shown') known.secondFactor = true;
@@ -395,6 +476,9 @@ export class BridgeWindowWatch implements WindowWatch {
     listener({ kind: 'gui-frozen', sinceMs: Math.round(silentMs) });
   }
 }
+
+/** Codes of errors after which it is not known what was done. */
+const UNKNOWN_END: ReadonlySet<string> = new Set(['unfinished', 'no-answer', 'lost', 'garbage']);
 
 /** The fact that a window waits for somebody, or does no more. */
 function waitingFact(id: string, window: BridgeWindow | null): GatewayFact {

@@ -161,7 +161,12 @@ describe('a session that is named', () => {
     const scene = new AgentScene('live');
     const methods = Object.keys(METHODS) as MethodName[];
     for (const method of methods.filter((name) => 'session' in METHODS[name].params.shape)) {
-      const needed = method === 'window-click' ? { window: 'w1', button: 'OK' } : {};
+      const needed =
+        method === 'window-click'
+          ? { window: 'w1', button: 'OK' }
+          : method === 'code'
+            ? { code: '123456' }
+            : {};
       assert.equal(await scene.codeOf(method, { session: 'nope', ...needed }), 'unknown-session', method);
     }
   });

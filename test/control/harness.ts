@@ -80,6 +80,7 @@ export function handlers(changes: Partial<Handlers> = {}): Handlers {
     'notify-list': async () => ({ targets: [] }),
     'notify-test': async () => ({ results: [] }),
     windows: async () => ({ session: aProgress().session, count: 0 }),
+    code: async () => ({ session: aProgress().session, verdict: 'accepted' as const }),
     'window-click': async ({ window, button }) => ({ session: aProgress().session, window, button }),
     screenshot: async () => ({ session: aProgress().session, width: 1, height: 1, bytes: 0 }),
     ...changes,

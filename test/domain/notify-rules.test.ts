@@ -40,6 +40,7 @@ const pushed = (attempt: number, deadlineMs = 180_000, session = 'live') =>
         IB_DEADLINE: new Date(NOW + deadlineMs).toISOString(),
         IB_CHALLENGE: '',
         IB_DEVICES: '',
+        IB_DETAIL: '',
       },
       reason: 'second-factor-pending',
     },

@@ -93,7 +93,7 @@ function randomFact(random: () => number): Fact {
     () => ({
       kind: 'second-factor-shown',
       method: pick(random, ['ib-key', 'code', 'challenge', 'device-choice'] as const),
-      detail: { window: aWindow(), prompt: null, challenge: null, devices: null },
+      detail: { window: aWindow(), prompt: null, challenge: null, devices: null, app: null },
     }),
     () => ({ kind: 'second-factor-closed', window: aWindow() }),
     () => ({ kind: 'second-factor-code-rejected', window: aWindow(), text: 't' }),

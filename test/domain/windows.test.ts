@@ -14,7 +14,7 @@ const CHOSEN: Fact = { kind: 'second-factor-device-chosen' };
 const LOGGED_IN: Fact = { kind: 'logged-in' };
 
 function seen(method: SecondFactorMethod, window: string, detail: Partial<SecondFactorDetail> = {}): Fact {
-  const shown = { prompt: null, challenge: null, devices: null, ...detail };
+  const shown = { prompt: null, challenge: null, devices: null, app: null, ...detail };
   return { kind: 'second-factor-shown', method, detail: { window, ...shown } };
 }
 

@@ -9,7 +9,7 @@ import {
   type WindowList,
 } from '../../src/bridge/protocol.ts';
 import type { Fact } from '../../src/domain/facts.ts';
-import type { Bridge, WindowWatch } from '../../src/supervisor/window-watch.ts';
+import type { Bridge, CodeField, WindowWatch } from '../../src/supervisor/window-watch.ts';
 
 export class FakeWindowWatch implements WindowWatch {
   /** What was asked, in order: `watch`, `unwatch`, `click w1 OK`. */
@@ -19,6 +19,7 @@ export class FakeWindowWatch implements WindowWatch {
   picture: Painting = { width: 2, height: 1, png: Buffer.from('png') };
   /** What the next click fails with. */
   failure: Error | null = null;
+  typed: 'typed' | 'uncertain' = 'typed';
   readonly #listener: (fact: Fact) => void;
   readonly #onGone: () => void;
 
@@ -54,6 +55,33 @@ export class FakeWindowWatch implements WindowWatch {
 
   async paint(): Promise<Painting> {
     return this.picture;
+  }
+
+  async codeField(window: string): Promise<CodeField> {
+    this.asked.push(`find ${window}`);
+    if (this.failure !== null) throw this.failure;
+    return {
+      window,
+      title: 'Second Factor Authentication',
+      near: null,
+      path: '0:f',
+      button: '1:b',
+      buttonText: 'OK',
+    };
+  }
+
+  async typeCode(window: string, code: string): Promise<'typed' | 'uncertain'> {
+    this.asked.push(`type ${window} ${code}`);
+    if (this.failure !== null) throw this.failure;
+    return this.typed;
+  }
+
+  expectCode(window: string): void {
+    this.asked.push(`expect ${window}`);
+  }
+
+  codeEnded(window: string, handed: boolean): void {
+    this.asked.push(`${handed ? 'handed' : 'not handed'} ${window}`);
   }
 
   tell(...facts: Fact[]): void {

@@ -137,6 +137,7 @@ export function pushed(attempt: number, leftMs: number): AgentEvent {
         IB_DEADLINE: new Date(now + leftMs).toISOString(),
         IB_CHALLENGE: '',
         IB_DEVICES: '',
+        IB_DETAIL: '',
       },
       reason: 'second-factor-pending',
       hint: 'approve the IBKR Mobile notification',

@@ -11,6 +11,7 @@ import { DesiredStore } from '../../src/supervisor/desired-store.ts';
 import { LedgerStore } from '../../src/supervisor/ledger-store.ts';
 import { SessionLoop } from '../../src/supervisor/session-loop.ts';
 import { FakeClock } from '../fakes/fake-clock.ts';
+import { FakeCodeRunner } from '../fakes/fake-code-runner.ts';
 import { FakeApiWatch, FakeSessionHost } from '../fakes/fake-session-host.ts';
 import { FakeWindowWatch } from '../fakes/fake-window-watch.ts';
 import { aSession } from '../launch/builders.ts';
@@ -39,6 +40,7 @@ export class LoopScene {
   readonly windows: FakeWindowWatch;
   readonly loop: SessionLoop;
   readonly ledger: LedgerStore;
+  readonly codes = new FakeCodeRunner();
   readonly events: AgentEvent[] = [];
   readonly lines: LogLine[] = [];
   /** Each state that was entered, in order. */
@@ -81,6 +83,7 @@ export class LoopScene {
         made.windows = new FakeWindowWatch(listener, onGone);
         return made.windows;
       },
+      makeCodeRunner: () => this.codes,
       onEvent: (event) => this.events.push(event),
       onLine: (line) => this.lines.push(line),
     });

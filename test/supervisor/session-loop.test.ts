@@ -680,7 +680,7 @@ describe('the windows of a session', () => {
     const scene = aScene({ secondFactor: { method: 'unknown', device: null } });
     scene.loop.operate('login');
     scene.host.say(ibc('Login attempt: 1'));
-    const detail = { window: 'w5', prompt: 'Enter the code', challenge: null, devices: null };
+    const detail = { window: 'w5', prompt: 'Enter the code', challenge: null, devices: null, app: null };
     scene.windows.tell({ kind: 'bridge', up: true, detail: '' });
     scene.windows.tell({ kind: 'second-factor-shown', method: 'code', detail });
     scene.host.say(ibc('detected dialog entitled: Second Factor Authentication; event=Opened'));

@@ -14,6 +14,7 @@ import { SessionLoop } from '../../src/supervisor/session-loop.ts';
 import { SystemdHost } from '../../src/supervisor/systemd-host.ts';
 import { UnitFeed } from '../../src/supervisor/unit-feed.ts';
 import { FakeClock } from '../fakes/fake-clock.ts';
+import { FakeCodeRunner } from '../fakes/fake-code-runner.ts';
 import { FakeJournal } from '../fakes/fake-journal.ts';
 import { FakeServices, type StartedUnit } from '../fakes/fake-services.ts';
 import { FakeApiWatch } from '../fakes/fake-session-host.ts';
@@ -74,6 +75,8 @@ export class SystemdScene {
     return this.events.map(({ event }) => event).filter((event) => name === undefined || event === name);
   }
 
+  readonly codes = new FakeCodeRunner();
+
   /** Starts the agent as it stands after a boot, a restart or a crash. */
   async startAgent(): Promise<void> {
     const { clock, journal, services } = this;
@@ -117,6 +120,7 @@ export class SystemdScene {
         return made.api;
       },
       makeWindows: (listener, onGone) => new FakeWindowWatch(listener, onGone),
+      makeCodeRunner: () => this.codes,
       onEvent: (event) => {
         this.events.push(event);
         journal.append({ ...journalFields(event), _SYSTEMD_UNIT: 'ib-agent.service' }, clock.now());
