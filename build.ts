@@ -87,6 +87,8 @@ export const PROGRAMS: readonly Program[] = [
   { name: 'ib-agent', entry: 'src/agent/main.ts', starts: 'ib-agent.js', options: DAEMON },
   { name: 'ib-session', entry: 'src/launch/session-main.ts', starts: 'ib-session.js', options: DAEMON },
   { name: 'ib-display', entry: 'src/launch/display-main.ts', starts: 'ib-display.js', options: DAEMON },
+  { name: 'ib-code', entry: 'src/launch/code-main.ts', starts: 'ib-code.js', options: DAEMON },
+  { name: 'ib-clock', entry: 'src/launch/clock-main.ts', starts: 'ib-clock.js', options: DAEMON },
 ];
 
 /** Packages that must never come into the file that `ibctl status` loads. */

@@ -722,7 +722,7 @@ stop_everything() {
   [ -z "$sessions" ] || say "Closing $sessions; this can take some minutes"
   act systemctl stop 'ib-ready@*.target' 'ib-session@*.service' ||
     die "a session could not be closed; nothing was removed" "systemctl status 'ib-session@*'"
-  act systemctl stop 'ib-code@*.service' 'ib-display@*.service' || die "a display could not be stopped; nothing was removed" "systemctl status 'ib-display@*'"
+  act systemctl stop 'ib-code@*.service' 'ib-clock@*.service' 'ib-display@*.service' || die "a display could not be stopped; nothing was removed" "systemctl status 'ib-display@*'"
   act systemctl stop ib.slice
   act systemctl disable --quiet ib-agent.service
 }
@@ -760,12 +760,12 @@ uninstall_all() {
   done
   if systemd_is_up; then
     act systemctl daemon-reload
-    act systemctl reset-failed 'ib-agent.service' 'ib-session@*.service' 'ib-display@*.service' 2>/dev/null || true
+    act systemctl reset-failed 'ib-agent.service' 'ib-session@*.service' 'ib-display@*.service' 'ib-code@*.service' 'ib-clock@*.service' 2>/dev/null || true
   fi
   [ "$ON_THIS_HOST" = no ] || act journalctl --update-catalog
   if [ "$PURGE" = yes ]; then
-    for path in "$DESTDIR/etc/ib-agent" "$DESTDIR"/var/lib/ib-agent "$DESTDIR"/var/lib/ib-session \
-      "$DESTDIR"/run/ib-agent "$DESTDIR"/run/ib-session "$DESTDIR"/run/ib-display \
+    for path in "$DESTDIR/etc/ib-agent" "$DESTDIR"/var/lib/ib-agent "$DESTDIR"/var/lib/ib-session "$DESTDIR"/var/lib/ib-code "$DESTDIR"/var/lib/ib-clock \
+      "$DESTDIR"/run/ib-agent "$DESTDIR"/run/ib-session "$DESTDIR"/run/ib-display "$DESTDIR"/run/ib-code "$DESTDIR"/run/ib-clock \
       "$DESTDIR"/etc/credstore.encrypted/ib-session.*.{username,password} "$DESTDIR"/etc/credstore.encrypted/ib-code.*.seed "$DESTDIR"/etc/credstore.encrypted/ib-notify.*; do
       remove "$path"
     done

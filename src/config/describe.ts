@@ -26,9 +26,7 @@ export function describeConfig(config: Config): { readonly [key: string]: Printa
     file: config.file,
     agent: { ...config.agent, notifySecrets: config.notify.secretsDir },
     notify: Object.fromEntries(config.notify.targets.map((target) => [target.name, describeTarget(target)])),
-    clock: {
-      compareWith: config.clock.compareWith === null ? null : describeAddress(config.clock.compareWith),
-    },
+    clock: { ...config.clock },
     sessions: Object.fromEntries(config.sessions.map((session) => [session.name, describeSession(session)])),
   };
 }

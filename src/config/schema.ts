@@ -30,13 +30,13 @@ const agentSchema = documented(
       {
         runtimeRoot: documented(plainDirectory('a directory').prefault(DEFAULT_ROOTS.runtimeRoot), {
           description:
-            'Root of the runtime directories: ib-agent (control socket), ib-session/NAME and ib-display/NAME are below it. Under systemd it is /run.',
+            'Root of the runtime directories: ib-agent (control socket), ib-session/NAME, ib-display/NAME, ib-code/NAME and ib-clock/NAME are below it. Under systemd it is /run.',
           examples: ['/run'],
           restart: 'agent',
         }),
         stateRoot: documented(plainDirectory('a directory').prefault(DEFAULT_ROOTS.stateRoot), {
           description:
-            'Root of the state directories: ib-agent (ledger of logins) and ib-session/NAME (settings of the gateway) are below it. Under systemd it is /var/lib.',
+            'Root of the state directories: ib-agent (ledger of logins), ib-session/NAME (settings of the gateway), ib-code/NAME and ib-clock/NAME are below it. Under systemd it is /var/lib.',
           examples: ['/var/lib'],
           restart: 'agent',
         }),
@@ -580,13 +580,13 @@ const credentialsSchema = documented(
       {
         directory: documented(absolutePath('a directory').optional(), {
           description:
-            'Directory with the files username and password, mode 0600 or 0400, owned by the user the gateway runs as or by root.',
+            'Directory with the files username and password, and seed where secondFactor.method is totp, mode 0600 or 0400, owned by the user the gateway runs as or by root.',
           examples: ['/etc/ib-agent/credentials/live'],
           restart: 'session',
         }),
         command: documented(programWithArguments().optional(), {
           description:
-            'Program and arguments that print one credential; the word username or password is added as the last argument. It is run without a shell.',
+            'Program and arguments that print one credential; the word username, password or seed is added as the last argument. It is run without a shell.',
           examples: [['/usr/local/bin/ib-secret', 'live']],
           restart: 'session',
         }),
@@ -608,7 +608,7 @@ const credentialsSchema = documented(
     .optional(),
   {
     description:
-      'Where user name and password come from: a directory or a command. Left out: the directory credentials/NAME beside this file. What systemd hands over in $CREDENTIALS_DIRECTORY wins over both.',
+      'Where user name, password and TOTP seed come from: a directory or a command. Left out: the directory credentials/NAME beside this file. What systemd hands over in $CREDENTIALS_DIRECTORY wins over both.',
     restart: 'session',
   },
 );

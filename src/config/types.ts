@@ -3,11 +3,11 @@
 import type { EventName, Priority } from '../events/catalogue.ts';
 import type { SessionName } from '../protocol/session-name.ts';
 
-/** Where a session's user name and password come from. Neither form is ever read by the agent itself, only by the launcher. */
+/** Where a session's user name, password and TOTP seed come from. Neither form is ever read by the agent itself, only by the launchers. */
 export type CredentialSource =
-  /** A directory holding one file a credential: `username`, `password`. `owned` ones are checked for mode and owner. */
+  /** A directory holding one file a credential: `username`, `password`, `seed`. `owned` ones are checked for mode and owner. */
   | { readonly kind: 'directory'; readonly path: string }
-  /** An argument list that prints the credential named by its last argument (`username` or `password`) on stdout. */
+  /** An argument list that prints the credential named by its last argument (`username`, `password` or `seed`) on stdout. */
   | { readonly kind: 'command'; readonly argv: readonly string[] };
 
 export type TradingMode = 'live' | 'paper';

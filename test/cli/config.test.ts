@@ -1,7 +1,7 @@
 // Tests `ibctl config` as a process: no agent is needed, every error is named with its line.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -42,6 +42,33 @@ describe('ibctl config check', () => {
       exit: 0,
       signal: null,
     });
+  });
+
+  it('names a TOTP seed that is none, where it can be read, and nothing of it', async () => {
+    const credentials = join(directory, 'seeds');
+    mkdirSync(credentials, { mode: 0o700 });
+    const text = GOOD.replace('command: [/usr/bin/secret-tool, hunter2]', `directory: ${credentials}`);
+    const file = aFile('totp.yaml', `${text}    secondFactor: { method: totp }\n`);
+    const missing = await runIbctl(['config', 'check', file]);
+    assert.equal(missing.exit, 0, missing.stderr);
+    assert.match(
+      missing.stdout,
+      /live: the TOTP seed is not checked: .*seed is not there.*sudo ibctl doctor live/,
+    );
+    const seed = join(credentials, 'seed');
+    writeFileSync(seed, 'JBSWY3DPEHPK3PX1', { mode: 0o600 });
+    const wrong = await runIbctl(['config', 'check', file]);
+    assert.equal(wrong.exit, 1);
+    assert.match(wrong.stderr, /the TOTP seed of live is wrong: .*\/seed: The TOTP seed is not base32/);
+    assert.doesNotMatch(wrong.stdout + wrong.stderr, /JBSWY3DP/);
+    const asJson = await runIbctl(['config', 'check', '--json', file]);
+    assert.deepEqual(
+      [JSON.parse(asJson.stdout).ok, JSON.parse(asJson.stdout).seeds[0].state, asJson.exit],
+      [false, 'wrong', 1],
+    );
+    writeFileSync(seed, 'JBSWY3DPEHPK3PXP\n');
+    const good = await runIbctl(['config', 'check', file]);
+    assert.deepEqual([good.exit, good.stdout], [0, `${file}: no errors, 1 session (live)\n`]);
   });
 
   it('takes the file of --config, and a path from the working directory', async () => {

@@ -17,6 +17,7 @@ describe('a described configuration', () => {
         notifySecrets: '/etc/ib-agent/credentials/notify',
       },
       notify: {},
+      clock: { compareWith: 'https://www.interactivebrokers.com/' },
       sessions: {
         live: {
           gateway: 'ibgateway',

@@ -35,6 +35,7 @@ const UNITS = [
   'ib-session@live.service',
   'ib-display@paper-2.service',
   'ib-code@x.service',
+  'ib-clock@x.service',
   'ib-ready@live.target',
   `ib-session@${LONGEST}.service`,
 ];

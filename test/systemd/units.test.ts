@@ -16,6 +16,8 @@ const MOST_EXPOSED: Readonly<Record<string, number>> = {
   'ib-agent.service': 15,
   'ib-session@.service': 20,
   'ib-display@.service': 18,
+  'ib-code@.service': 6,
+  'ib-clock@.service': 11,
 };
 
 const directory = mkdtempSync(join(tmpdir(), 'ib-units-'));
@@ -115,7 +117,8 @@ describe('the units', () => {
     const owners = new Map<string, string>();
     for (const name of SERVICES) {
       assert.deepEqual(valuesOf(name, 'LoadCredential'), []);
-      assert.deepEqual(valuesOf(name, 'SetCredential'), []);
+      // A value in the unit is no secret: it only says that there is none.
+      assert.deepEqual(valuesOf(name, 'SetCredential'), name === 'ib-code@.service' ? ['seed:-'] : []);
       for (const value of valuesOf(name, 'LoadCredentialEncrypted')) {
         const file = value.slice(value.indexOf(':') + 1);
         assert.ok(file.startsWith('/etc/credstore.encrypted/') && file.includes('.%i.'), value);
@@ -127,6 +130,11 @@ describe('the units', () => {
       [...owners].filter(([, name]) => name === 'ib-session@.service').map(([file]) => file),
       ['/etc/credstore.encrypted/ib-session.%i.username', '/etc/credstore.encrypted/ib-session.%i.password'],
     );
+    assert.deepEqual(
+      [...owners].filter(([, name]) => name === 'ib-code@.service').map(([file]) => file),
+      ['/etc/credstore.encrypted/ib-code.%i.seed'],
+    );
+    assert.equal(owners.size, 3);
     assert.deepEqual(valuesOf('ib-agent.service', 'LoadCredentialEncrypted'), []);
   });
 
@@ -150,6 +158,21 @@ describe('the units', () => {
     }
     assert.deepEqual(valuesOf('ib-session@.service', 'Restart'), ['no']);
     assert.deepEqual(valuesOf('ib-display@.service', 'Restart'), ['no']);
+    assert.deepEqual(valuesOf('ib-code@.service', 'Restart'), ['no']);
+  });
+
+  it('that hold the seed reach no network, and of the clock may only read', () => {
+    const name = 'ib-code@.service';
+    assert.deepEqual(valuesOf(name, 'PrivateNetwork'), ['yes']);
+    assert.deepEqual(valuesOf(name, 'IPAddressDeny'), ['any']);
+    assert.deepEqual(valuesOf(name, 'RestrictAddressFamilies'), ['AF_UNIX']);
+    assert.deepEqual(valuesOf(name, 'SystemCallFilter'), [
+      '@system-service',
+      '~@privileged @resources',
+      'adjtimex clock_adjtime',
+    ]);
+    assert.deepEqual(valuesOf(name, 'AmbientCapabilities'), ['']);
+    assert.match(valuesOf(name, 'InaccessiblePaths').join(' '), /\/run\/ib-session\/%i\/config\.ini/);
   });
 
   it('use nothing that systemd 252 does not know', () => {

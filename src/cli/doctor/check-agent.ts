@@ -167,7 +167,14 @@ function judgeMissing(units: readonly string[]): Verdict {
   );
 }
 
-const UNITS = ['ib-agent.service', 'ib-display@.service', 'ib-ready@.target', 'ib-session@.service'];
+const UNITS = [
+  'ib-agent.service',
+  'ib-clock@.service',
+  'ib-code@.service',
+  'ib-display@.service',
+  'ib-ready@.target',
+  'ib-session@.service',
+];
 
 /** `ib-session@live.service`: systemctl shows templates by an instance only. */
 function instanceOf(unit: string, session: string): string {

@@ -16,11 +16,19 @@ export type CredentialFacts = {
   readonly uid: number;
   readonly isSystemd: boolean;
   readonly source: SessionConfig['credentials'];
+  readonly method: SessionConfig['secondFactor']['method'];
   /** When each was set; null when it is not. */
   readonly setAt: Readonly<Record<CredentialKind, number | null>>;
 };
 
-export function judgeCredentials({ session, uid, isSystemd, source, setAt }: CredentialFacts): Verdict {
+export function judgeCredentials({
+  session,
+  uid,
+  isSystemd,
+  source,
+  method,
+  setAt,
+}: CredentialFacts): Verdict {
   if (!isSystemd) {
     return skipped(
       `without systemd they come from ${source.kind === 'directory' ? source.path : `the command ${source.argv[0]}`}`,
@@ -38,6 +46,13 @@ export function judgeCredentials({ session, uid, isSystemd, source, setAt }: Cre
       `${list(missing.map((kind) => KIND_WORDS[kind]))} ${missing.length === 1 ? 'is' : 'are'} not set`,
       'Without them the unit does not start (243/CREDENTIALS).',
       `sudo ibctl credentials set ${session}`,
+    );
+  }
+  if (method === 'totp' && setAt.seed === null) {
+    return failed(
+      'TOTP seed is not set',
+      'secondFactor.method is totp: without the seed no code can be made, and no login succeeds.',
+      `sudo ibctl credentials set ${session} --only seed`,
     );
   }
   const latest = Math.max(setAt.username ?? 0, setAt.password ?? 0);
@@ -59,6 +74,7 @@ async function checkCredentials(scene: Scene, session: SessionConfig): Promise<V
     uid: machine.uid,
     isSystemd: await scene.isSystemd(),
     source: session.credentials,
+    method: session.secondFactor.method,
     setAt: { username: at('username'), password: at('password'), seed: at('seed') },
   });
 }

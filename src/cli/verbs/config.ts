@@ -9,6 +9,7 @@ import { agentPaths, DEFAULT_CONFIG_FILE } from '../../config/paths.ts';
 import { ConfigError, formatProblem } from '../../config/problems.ts';
 import { EXIT } from '../../protocol/errors.ts';
 import type { VerbCall } from '../context.ts';
+import { checkSeeds } from '../seed-check.ts';
 import { printable } from '../table.ts';
 
 /** The control socket of the agent that runs with this configuration. Throws AgentError when the file cannot be used. */
@@ -24,13 +25,22 @@ export async function runConfigCheck(call: VerbCall): Promise<number> {
   const { output } = call;
   const file = fileOf(call);
   try {
-    const sessions = loadConfig(file).sessions.map(({ name }) => name);
-    if (output.json) output.jsonDocument({ file, ok: true, sessions, problems: [] });
+    const config = loadConfig(file);
+    const sessions = config.sessions.map(({ name }) => name);
+    const seeds = checkSeeds(config.sessions);
+    const wrong = seeds.filter(({ state }) => state === 'wrong');
+    if (output.json) output.jsonDocument({ file, ok: wrong.length === 0, sessions, problems: [], seeds });
     else {
       const count = sessions.length === 1 ? '1 session' : `${sessions.length} sessions`;
       output.line(`${file}: no errors, ${count}${sessions.length === 0 ? '' : ` (${sessions.join(', ')})`}`);
+      for (const { session, state, text } of seeds) {
+        if (state === 'not-checked')
+          output.line(printable(`${session}: the TOTP seed is not checked: ${text}`));
+      }
     }
-    return EXIT.ok;
+    for (const { session, text } of wrong)
+      output.error(printable(`the TOTP seed of ${session} is wrong: ${text}`));
+    return wrong.length === 0 ? EXIT.ok : EXIT.failed;
   } catch (error) {
     // Problems are what was asked for, so they are the output; a file that cannot be read is a failure like any other.
     if (!(error instanceof ConfigError)) throw error;

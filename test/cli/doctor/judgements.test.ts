@@ -565,12 +565,26 @@ const creds = (over: Partial<Parameters<typeof judgeCredentials>[0]> = {}) =>
     uid: 0,
     isSystemd: true,
     source: { kind: 'directory', path: '/etc/ib-agent/credentials/live' },
+    method: 'unknown',
     setAt: { username: 1000, password: 2000, seed: null },
     ...over,
   });
 table('credentials', [
   ['both', creds(), 'ok', /^user name and password, set 1970-.*; no TOTP seed$/],
   ['and a seed', creds({ setAt: { username: 1, password: 1, seed: 1 } }), 'ok', /; TOTP seed$/],
+  [
+    'no seed where codes are made from one',
+    creds({ method: 'totp' }),
+    'failed',
+    /^TOTP seed is not set$/,
+    /^sudo ibctl credentials set live --only seed$/,
+  ],
+  [
+    'a seed where codes are made from it',
+    creds({ method: 'totp', setAt: { username: 1, password: 1, seed: 1 } }),
+    'ok',
+    /; TOTP seed$/,
+  ],
   [
     'no password',
     creds({ setAt: { username: 1, password: null, seed: null } }),
