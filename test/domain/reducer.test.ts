@@ -136,7 +136,7 @@ describe('a login', () => {
       IB_DEADLINE: '2026-11-23T09:03:00.000Z',
       IB_CHALLENGE: '',
       IB_DEVICES: '',
-        IB_DETAIL: '',
+      IB_DETAIL: '',
     });
     assert.equal(event.hint, 'approve the IBKR Mobile notification before 09:03:00 UTC');
   });

@@ -271,6 +271,7 @@ describe('a launch', () => {
         v: 1,
         entries: [{ at, user: 'me', session: 'live', kind: 'login', order: order.id, by: 'agent' }],
         leases: [{ user: 'me', session: 'live', order: order.id, until: at + 450_000, shown: false }],
+        steps: [],
       },
       order: { v: 1, session: 'live', id: order.id, kind: 'cold', notAfter: at + 60_000 },
       mode: 0o640,
