@@ -5,8 +5,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
+import { restoreAutoTime, warmRestart } from '../../src/bridge/auto-time.ts';
 import type { BridgeClient } from '../../src/bridge/client.ts';
-import { tidyClose, warmRestart } from '../../src/bridge/steps.ts';
+import { tidyClose } from '../../src/bridge/tidy-close.ts';
 import { Bench, clock, eventually, logIn, ofClass, windowCalled, withText } from './jvm.ts';
 
 const bench = new Bench();
