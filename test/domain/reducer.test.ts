@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Fact, GatewayFact, OperatorAction, RefusalCause } from '../../src/domain/facts.ts';
 import { budgetOf } from '../../src/domain/ledger.ts';
+import { memoryOf, parseMemory } from '../../src/domain/memory.ts';
 import { nextTimerAt, refuseOperator } from '../../src/domain/reducer.ts';
 import type { EventName } from '../../src/events/catalogue.ts';
 import type { SessionStateName } from '../../src/protocol/states.ts';
@@ -500,8 +501,7 @@ describe('a warm restart', () => {
   });
 
   it('is not late before its minute, however short the limit is', () => {
-    const rules = { ...RULES, deadlines: { ...RULES.deadlines, warmRestartMs: 5_000 } };
-    const scene = readyScene(rules);
+    const scene = readyScene({ deadlines: { ...RULES.deadlines, warmRestartMs: 5_000 } });
     const at = scene.now + 65_000;
     scene.take(ASK, { kind: 'restart-answer', accepted: true, at, detail: 'x' });
     scene.pass(94_000);
@@ -517,7 +517,7 @@ describe('a warm restart', () => {
     const memory = parseMemory(JSON.parse(JSON.stringify(memoryOf(scene.state))));
     assert.ok(memory !== null);
     assert.equal(memory.run?.restartAsked?.due, at);
-    const next = new Scene(rulesWith({ warmRestartMs: 5_000 }));
+    const next = new Scene({ deadlines: { ...RULES.deadlines, warmRestartMs: 5_000 } });
     next.take({ kind: 'agent-started', desired: 'up', memory, found: 'running' });
     assert.equal(next.state.restartDeadline, at + 30_000);
   });

@@ -1,7 +1,7 @@
 // Owns the scenarios that every IBC must pass, the stand-in and the real one: login, push, restart, stop, refusals, other sessions.
 
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { CATALOGUE } from '../../src/events/catalogue.ts';
@@ -143,6 +143,14 @@ export function describeMainScenarios(ibcJar?: string): void {
       assert.match((await ibctl('status')).stdout, /^live +live +ready /m);
     });
 
+    it('listens on no port but that of the API', async () => {
+      const { pid } = (await world.status()).process;
+      assert.deepEqual(listeningPorts(pid ?? 0), [world.ports['live']]);
+      const record = JSON.parse(readFileSync(join(world.runtimeDir(), 'launch.json'), 'utf8')) as object;
+      assert.equal((record as { commandPort?: unknown }).commandPort, null);
+      assert.match((await ibctl('logs')).stdout, /CommandServer is not started/);
+    });
+
     it('leaves the password and the user name nowhere but in a config.ini of mode 0400', async () => {
       const configIni = join(world.runtimeDir(), 'config.ini');
       assert.equal(statSync(configIni).mode & 0o777, 0o400);
@@ -194,6 +202,10 @@ export function describeMainScenarios(ibcJar?: string): void {
       const { status, stdout, stderr } = await ibctl('restart');
       assert.deepEqual([status, stderr], [0, ''], stdout);
       assert.match(stdout, /restarting \(operator-restart\)/);
+      const planned = one(world.told('restart-planned', { from }));
+      assert.match(planned['IB_AT'] ?? '', /^\d{4}-\d\d-\d\dT\d\d:\d\d:00\.000Z$/);
+      const inMs = Date.parse(planned['IB_AT'] ?? '') - Date.parse(planned['time'] ?? '');
+      assert.ok(inMs > 1_000 && inMs < 70_000, `${inMs} ms`);
       const now = await world.status();
       assert.equal(now.state, 'ready');
       assert.notEqual(now.process.pid, before.process.pid);
@@ -225,7 +237,7 @@ export function describeMainScenarios(ibcJar?: string): void {
       await world.gone();
       has(one(world.told('session-stopped', { from })), { IB_STATE: 'stopped', IB_REASON: 'by-operator' });
       has(one(world.told('gateway-exited', { from })), { IB_EXIT_SIGNAL: '', IB_DETAIL: 'as asked' });
-      assert.match((await ibctl('logs')).stdout, /CommandServer received command: STOP/);
+      assert.match((await ibctl('logs')).stdout, /STANDIN shutting down: closed by the menu/);
       assert.deepEqual(
         readdirSync(world.runtimeDir()).filter((name) => /config|launch/.test(name)),
         [],
@@ -365,6 +377,27 @@ export function describeMainScenarios(ibcJar?: string): void {
       has(one(world.told('session-halted', { from })), { IB_REASON: 'displaced' });
       assert.equal(world.told('login-submitted', { from }).length, 1);
     });
+  });
+}
+
+/** The TCP ports that a process of ours listens on, by the sockets that it has open. */
+export function listeningPorts(pid: number): number[] {
+  const sockets = new Set(
+    readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+      try {
+        return [/^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1]];
+      } catch {
+        return [];
+      }
+    }),
+  );
+  const rows = ['tcp', 'tcp6'].flatMap((table) =>
+    readFileSync(`/proc/${pid}/net/${table}`, 'latin1').split('\n').slice(1, -1),
+  );
+  return rows.flatMap((row) => {
+    const [, local = '', , state, , , , , , inode] = row.trim().split(/\s+/);
+    const listens = state === '0A' && sockets.has(inode);
+    return listens ? [Number.parseInt(local.slice(local.indexOf(':') + 1), 16)] : [];
   });
 }
 
