@@ -136,6 +136,22 @@ function putToken(directory: string): string {
 
 const mode = (path: string) => (statSync(path).mode & 0o777).toString(8);
 
+describe('a session that wants the command server', () => {
+  it('gets a free port for it, in config.ini and for the agent', async () => {
+    session = { ...session, commandServer: true };
+    order();
+    await launch();
+    const record = JSON.parse(readFileSync(paths().launchRecord, 'utf8')) as LaunchRecord;
+    const port = record.commandPort;
+    assert.ok(port !== null && port >= 20_000 && port <= 32_000);
+    const ini = parseProperties(readFileSync(paths().configIni));
+    assert.deepEqual(
+      [getProperty(ini, 'CommandServerPort'), getProperty(ini, 'BindAddress')],
+      [String(port), '127.0.0.1'],
+    );
+  });
+});
+
 describe('a cold start', () => {
   it('gives the java program with its files in place', async () => {
     order();

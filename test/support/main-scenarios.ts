@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'n
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { CATALOGUE } from '../../src/events/catalogue.ts';
-import { type AgentRecord, type IbctlResult, isRunning, makeWorld, type World } from './world.ts';
+import { type AgentRecord, type IbctlResult, isRunning, makeWorld, until, type World } from './world.ts';
 
 /** Every character that some format on the way (properties, Latin-1, shell, YAML) treats as its own. */
 export const PASSWORD = 'pä;#=\\ "x';
@@ -227,6 +227,17 @@ export function describeMainScenarios(ibcJar?: string): void {
       has(one(world.told('session-starting', { from })), { IB_LAUNCH: 'warm', IB_STATE: 'restarting' });
       has(one(world.told('gateway-exited', { from })), { IB_EXIT_STATUS: '0', IB_EXIT_SIGNAL: '' });
       has(one(world.told('restart-finished', { from })), { IB_KIND: 'warm', IB_STATE: 'ready' });
+    });
+
+    it('has its own restart time back after that, without being restarted by it', async () => {
+      const [user] = readdirSync(world.settingsDir()).filter((name) => /^[a-z]{40}$/.test(name));
+      const settings = join(world.settingsDir(), user ?? '', 'gateway.properties');
+      const note = join(world.root, 'lib', 'ib-agent', 'restart-time-live.json');
+      await until('the note is gone', () => !existsSync(note));
+      const text = readFileSync(settings, 'latin1');
+      assert.match(text, /^auto\.time=11\\:45 PM$/m);
+      assert.match(text, /^auto\.action=logoff$/m);
+      assert.equal((await world.status()).state, 'ready');
     });
 
     it('ends with ibctl stop: a tidy close, nothing left, and no start when the agent comes again', async () => {
