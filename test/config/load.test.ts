@@ -85,7 +85,7 @@ sessions:
     display: {size: 1920x1080, depth: 16}
     jvm: {heap: 2g, options: ["-XX:+UseG1GC", "-Xms1g", "-Dfoo=bar baz"]}
     ibc: {ReadOnlyApi: yes, BypassBondWarning: false, OverrideTwsMasterClientID: 12, AutoRestartTime: "11:45 PM"}
-    commandServer: yes
+    commandServer: true
     jts:
       region: us
       peer: cdc1.ibllc.com:4000

@@ -472,7 +472,7 @@ describe('ib-session with the stand-in gateway', () => {
 
   it('that shows a login window only is left to systemd’s signal at once, with the reason', async () => {
     await lay(undefined);
-    writeFileSync(join(root, 'settings', 'standin.properties'), 'login.delay.ms=never\n');
+    writeFileSync(join(root, 'settings', 'standin.properties'), 'login.delay.ms=120000\n');
     order();
     start(DISPLAY_MAIN, ['live']);
     const session = start(SESSION_MAIN, ['live']);
