@@ -1,10 +1,11 @@
 // Owns the scenarios that every IBC must pass, the stand-in and the real one: login, push, restart, stop, refusals, other sessions.
 
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { CATALOGUE } from '../../src/events/catalogue.ts';
+import { parseLaunchRecord } from '../../src/gateway/launch-records.ts';
 import { type AgentRecord, type IbctlResult, isRunning, makeWorld, until, type World } from './world.ts';
 
 /** Every character that some format on the way (properties, Latin-1, shell, YAML) treats as its own. */
@@ -263,6 +264,49 @@ export function describeMainScenarios(ibcJar?: string): void {
         [(await world.status()).state, world.told('session-starting', { from: again })],
         ['stopped', []],
       );
+    });
+  });
+
+  describe('a session that has the command server on', () => {
+    let world: World;
+    before(async () => {
+      world = await makeWorld({
+        ...jar,
+        sessions: {
+          live: {
+            knobs: { 'autorestart.when': 'set', 'autorestart.after.ms': '500' },
+            config: { commandServer: true },
+          },
+        },
+      });
+      await world.startAgent();
+      assert.equal((await world.ibctl('login')).status, 0);
+    });
+    after(() => world.dispose());
+
+    /** As in a JVM whose bridge could not serve; what is connected stays. */
+    const removeBridge = () => rmSync(join(world.runtimeDir(), 'bridge.sock'));
+
+    it('listens on its port too, on 127.0.0.1', async () => {
+      const { pid } = (await world.status()).process;
+      const record = parseLaunchRecord(readFileSync(join(world.runtimeDir(), 'launch.json'), 'utf8'));
+      const ports = [world.ports['live'] ?? 0, record?.commandPort ?? 0];
+      assert.deepEqual(listeningPorts(pid ?? 0).sort(), ports.sort());
+    });
+
+    it('is restarted and closed by it when the windows cannot be worked', async () => {
+      removeBridge();
+      const { status, stderr } = await world.ibctl('restart');
+      assert.deepEqual([status, stderr], [0, '']);
+      assert.equal((await world.status()).ledger.logins24h, 1);
+      removeBridge();
+      const from = world.records.length;
+      assert.equal((await world.ibctl('stop')).status, 0);
+      await world.gone();
+      has(one(world.told('gateway-exited', { from })), { IB_EXIT_STATUS: '0', IB_DETAIL: 'as asked' });
+      const { stdout } = await world.ibctl('logs', '-n', '5000');
+      for (const command of ['RESTART', 'STOP'])
+        assert.ok(stdout.includes(`CommandServer received command: ${command}`), command);
     });
   });
 
