@@ -12,7 +12,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   domain: ['protocol', 'events'],
   config: ['protocol', 'events'],
   host: ['events', 'protocol'],
-  gateway: ['host', 'config', 'protocol'],
+  gateway: ['host', 'config', 'protocol', 'bridge'],
   display: ['host', 'config', 'protocol'],
   bridge: ['host', 'protocol'],
   launch: ['config', 'domain', 'gateway', 'display', 'bridge', 'host', 'protocol'],

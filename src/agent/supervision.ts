@@ -16,6 +16,7 @@ import type { HostListener, SessionHost } from '../supervisor/session-host.ts';
 import { SystemdCodeRunner } from '../supervisor/systemd-code-runner.ts';
 import { SystemdHost } from '../supervisor/systemd-host.ts';
 import { UnitFeed } from '../supervisor/unit-feed.ts';
+import { BridgeWarmRestarts } from '../supervisor/warm-restarts.ts';
 import type { AgentLog } from './event-log.ts';
 
 export const SUPERVISORS = ['process', 'systemd'] as const;
@@ -60,6 +61,7 @@ export type SupervisionParts = {
 /** Sessions as children of the agent. */
 export function superviseChildren(parts: SupervisionParts): Supervision {
   const { config, clock, environment } = parts;
+  const uid = process.getuid?.() ?? 0;
   return {
     kind: 'process',
     boot: kernelBootId(),
@@ -82,6 +84,8 @@ export function superviseChildren(parts: SupervisionParts): Supervision {
         },
         clock,
         listener,
+        restarts: warmRestarts(parts, session, uid),
+        uid,
       });
     },
     makeCodeRunner: (session, onLine) => {
@@ -147,6 +151,7 @@ export async function superviseUnits(
         feed,
         clock,
         listener,
+        restarts: warmRestarts(parts, session, user.uid),
         warn: (fields, message) => log.warn({ ...fields, session: session.name }, message),
       }),
     makeCodeRunner: (session) =>
@@ -162,6 +167,24 @@ export async function superviseUnits(
     isAlive: () => feed.ageMs() < LONGEST_FEED_AGE_MS,
     close: () => feed.close(),
   };
+}
+
+/** `serverUid`: the user that the gateways run as. */
+function warmRestarts(
+  parts: SupervisionParts,
+  session: SessionConfig,
+  serverUid: number,
+): BridgeWarmRestarts {
+  const { config, clock, log } = parts;
+  const paths = sessionPaths(config.agent, session.name);
+  return new BridgeWarmRestarts({
+    config: session,
+    bridge: { path: paths.bridgeSocket, serverUid },
+    launchRecord: paths.launchRecord,
+    noteFile: paths.restartNote,
+    clock,
+    say: (sentence) => log.info({ session: session.name }, sentence),
+  });
 }
 
 /** The launcher beside this program: its bundle in a release, its source in a checkout. */

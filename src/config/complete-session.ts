@@ -32,6 +32,7 @@ export function completeSession(
     display: { ...parsed.display.size, depth: parsed.display.depth },
     jvm: { heapMiB: parsed.jvm.heap, options: parsed.jvm.options },
     ibc: withoutUndefined(parsed.ibc),
+    commandServer: parsed.commandServer,
     jts: jtsSections(parsed.jts),
     secondFactor: { method: parsed.secondFactor.method, device: parsed.secondFactor.device ?? null },
     dialogs: { answer: parsed.dialogs.answer },

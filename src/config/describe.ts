@@ -99,6 +99,7 @@ function describeSession(session: SessionConfig): Printable {
     display: { size: `${display.width}x${display.height}`, depth: display.depth },
     jvm: { heap: `${jvm.heapMiB}m`, options: jvm.options.map(describeOption) },
     ibc: { ...session.ibc },
+    commandServer: session.commandServer,
     jts: Object.fromEntries(
       Object.entries(jts).map(([section, keys]) => [section, describeJtsSection(section, keys)]),
     ),

@@ -233,7 +233,7 @@ const NO_FIX = 'the FIX gateway is not supported';
 const OWN_RESTARTS =
   'IBC would log in again by itself, outside the login budget; ib-agent decides when to try again';
 const OWN_COMMAND_SERVER =
-  "IBC's command server has no authentication, so ib-agent alone decides where it listens and how it answers";
+  "IBC's command server has no authentication, so it is on or off only, and ib-agent decides where it listens and how it answers";
 const OWN_ENDS = 'a stop that ib-agent did not order looks like a lost session';
 
 /** Settings of IBC that are refused by name, because each has its own key here or is the agent's to decide. */
@@ -272,7 +272,7 @@ export const REFUSED_IBC_SETTINGS: readonly RefusedIbcSetting[] = [
   },
   { name: 'OverrideTwsApiPort', reason: 'the API port has its own key', instead: 'api.port' },
   { name: 'IbDir', reason: 'the settings directory has its own key', instead: 'settingsDir' },
-  { name: 'CommandServerPort', reason: OWN_COMMAND_SERVER, instead: null },
+  { name: 'CommandServerPort', reason: OWN_COMMAND_SERVER, instead: 'commandServer' },
   { name: 'BindAddress', reason: OWN_COMMAND_SERVER, instead: null },
   { name: 'ControlFrom', reason: OWN_COMMAND_SERVER, instead: null },
   { name: 'CommandPrompt', reason: OWN_COMMAND_SERVER, instead: null },

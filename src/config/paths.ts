@@ -41,7 +41,7 @@ export function sessionPaths(roots: Roots, session: string) {
     /** tmpfs directory of the session, 0750: config.ini with the credentials (0400) is here. */
     runtime,
     configIni: join(runtime, 'config.ini'),
-    /** What the launcher did, for the agent: order id, command port, ids. No secret. */
+    /** What the launcher did, for the agent: order id, pid, ids. No secret. */
     launchRecord: join(runtime, 'launch.json'),
     /** Where the JVM's window bridge listens, 0660. */
     bridgeSocket: join(runtime, 'bridge.sock'),
@@ -49,6 +49,8 @@ export function sessionPaths(roots: Roots, session: string) {
     display,
     displayRecord: join(display, 'display.json'),
     displayCookie: join(display, 'cookie', 'Xauthority'),
+    /** The agent's note of a restart time that is to be set back. */
+    restartNote: join(roots.stateRoot, 'ib-agent', `restart-time-${session}.json`),
     state,
     /** Id of the last launch order that was used. */
     lastOrder: join(state, 'last-order'),

@@ -563,7 +563,7 @@ const deadlinesSchema = documented(
         loading: deadline('3m', 'From the accepted login until the API proves the session.'),
         warmRestart: deadline(
           '3m',
-          'From asking for a restart without second factor until the gateway has ended.',
+          'From asking for a restart without second factor until the gateway has ended, at least until 30 seconds after the full minute that the gateway restarts at.',
         ),
         stop: deadline('60s', 'From asking the gateway to close until SIGTERM.'),
         term: deadline('15s', 'From SIGTERM until SIGKILL.'),
@@ -660,6 +660,11 @@ export const sessionSchema = z.strictObject(
     display: displaySchema,
     jvm: jvmSchema,
     ibc: ibcSchema,
+    commandServer: documented(yesNo().prefault(false), {
+      description:
+        "Whether IBC's command server listens, on a port of 127.0.0.1 of its own for each launch (launch.json). It has no authentication: every account of the host could stop the gateway through it. ib-agent does not need it: it closes and restarts the gateway through its windows, and uses the command server only where that fails.",
+      restart: 'session',
+    }),
     jts: jtsSchema,
     secondFactor: secondFactorSchema,
     dialogs: dialogsSchema,

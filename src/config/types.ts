@@ -42,7 +42,7 @@ export type Deadlines = {
   readonly loadingMs: number;
   /** From asking a warm restart until the JVM has ended. */
   readonly warmRestartMs: number;
-  /** From IBC's STOP until SIGTERM. */
+  /** From asking the gateway to close until SIGTERM. */
   readonly stopMs: number;
   /** From SIGTERM until SIGKILL. */
   readonly termMs: number;
@@ -74,6 +74,8 @@ export type SessionConfig = {
   readonly jvm: { readonly heapMiB: number; readonly options: readonly string[] };
   /** Any IBC setting passed through, name → text as it stands in config.ini. Never one that is ours. */
   readonly ibc: Readonly<Record<string, string>>;
+  /** Whether IBC's command server listens on a port of 127.0.0.1. */
+  readonly commandServer: boolean;
   /** jts.ini settings by section and key; only what the user set. */
   readonly jts: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly secondFactor: {

@@ -150,7 +150,7 @@ export const CONDITIONS = {
     impairs: false,
     visibleAfterMs: 0,
     dependsOn: [],
-    text: () => 'IBC could not open its command port: this gateway can be stopped by signal only',
+    text: () => 'IBC could not open the command port that commandServer asks for',
     hint: 'ibctl restart --cold chooses another port',
   },
   'state-unwritable': {

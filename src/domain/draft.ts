@@ -37,6 +37,8 @@ export type Context = {
 
 export type Step = { readonly state: SessionState; readonly effects: readonly Effect[] };
 
+/** How long a gateway may take from its minute until it has ended. */
+const RESTART_GRACE_MS = 30_000;
 /** Warm restarts cost no login, yet a gateway that restarts this often in an hour is broken. */
 const MAX_WARM_LAUNCHES_PER_HOUR = 6;
 const HOUR_MS = 3_600_000;
@@ -351,8 +353,7 @@ export class Draft {
     };
     this.restart = restart;
     this.readyAt = readyAt;
-    if (restartAsked !== null)
-      this.restartDeadline = restartAsked.at + this.ctx.rules.deadlines.warmRestartMs;
+    if (restartAsked !== null) this.expectRestart(restartAsked);
     if (afterExit !== null) this.enter(endingPhase(afterExit), afterExit.reason);
     else if (found === 'running') this.#checkAgain();
     else if (restart !== null)
@@ -485,6 +486,12 @@ export class Draft {
   lose(reason: Reason, detail: string): void {
     if (this.run !== null && this.run.loggedInAt === null) return;
     this.emit({ event: 'session-lost', fields: { IB_DETAIL: detail }, reason, hint: REASONS[reason].hint });
+  }
+
+  /** It comes at a full minute: until then, and for a while after, it is not late. */
+  expectRestart({ at, due }: NonNullable<Run['restartAsked']>): void {
+    const asAsked = at + this.ctx.rules.deadlines.warmRestartMs;
+    this.restartDeadline = due === null ? asAsked : Math.max(asAsked, due + RESTART_GRACE_MS);
   }
 
   /** A restart that was under way has led nowhere. */

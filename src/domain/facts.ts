@@ -168,6 +168,24 @@ export type ApiFact =
  */
 export type FoundRun = 'nothing' | 'replay' | 'running' | 'lost';
 
+/**
+ * Why a gateway cannot be asked to restart without a login. `not-running`: no JVM of this run yet. `no-bridge`, `gone`: its windows cannot
+ * be reached, or not any more. `no-main-window`, `missing`: it does not show what is needed. `busy`: somebody has its configuration open.
+ * `changed`: its windows changed meanwhile. `unrecorded`: what is to be set back could not be written. `refused`: IBC refused.
+ */
+export type RestartRefusal =
+  | 'not-running'
+  | 'no-bridge'
+  | 'gone'
+  | 'no-main-window'
+  | 'missing'
+  | 'busy'
+  | 'changed'
+  | 'frozen'
+  | 'unrecorded'
+  | 'refused'
+  | 'failed';
+
 export type Fact =
   /** `memory`: what an earlier run of the agent left; absent when it left nothing. */
   | {
@@ -189,7 +207,19 @@ export type Fact =
   /** The unit is being stopped by somebody; when not by us, by the administrator or the end of the system. */
   | { readonly kind: 'unit-stopping' }
   | { readonly kind: 'exited'; readonly report: ExitReport }
-  | { readonly kind: 'restart-answer'; readonly accepted: boolean; readonly detail: string }
+  /** `at`: epoch milliseconds of the restart; null: not told. */
+  | {
+      readonly kind: 'restart-answer';
+      readonly accepted: true;
+      readonly at: number | null;
+      readonly detail: string;
+    }
+  | {
+      readonly kind: 'restart-answer';
+      readonly accepted: false;
+      readonly why: RestartRefusal;
+      readonly detail: string;
+    }
   | { readonly kind: 'state-unwritable'; readonly detail: string }
   /** Whether what happened could be recorded on disk; told when that changes. */
   | { readonly kind: 'records'; readonly ok: boolean; readonly detail: string }

@@ -176,7 +176,9 @@ function parseAfterStop(value: unknown): AfterStop | undefined {
 function parseAsked(value: unknown): RunMemory['restartAsked'] | undefined {
   if (!isRecord(value)) return undefined;
   const { at, time } = value;
-  return isTime(at) && (time === null || typeof time === 'string') ? { at, time } : undefined;
+  // A file of version 0.1 does not have it.
+  const due = timeOrNull(value['due'] ?? null) ?? null;
+  return isTime(at) && (time === null || typeof time === 'string') ? { at, time, due } : undefined;
 }
 
 function parseRestart(value: unknown): RunMemory['restart'] | undefined {

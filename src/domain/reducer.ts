@@ -176,7 +176,7 @@ export function reduce(state: SessionState, fact: Fact, ctx: Context): Step {
       onExited(draft, fact.report);
       break;
     case 'restart-answer':
-      onRestartAnswer(draft, fact.accepted, fact.detail);
+      onRestartAnswer(draft, fact);
       break;
     case 'state-unwritable':
       if (draft.run !== null) {
@@ -330,15 +330,10 @@ function onOperator(d: Draft, action: OperatorAction, override: Override | null)
       d.stopThen({ kind: 'launch', launch: 'cold', reason: 'operator-restart' });
       return;
     case 'restart-warm':
-      d.updateRun({ restartAsked: { at: d.ctx.now, time: null } });
+      d.updateRun({ restartAsked: { at: d.ctx.now, time: null, due: null } });
       d.clear('restart-failed');
       d.restartDeadline = d.ctx.now + d.ctx.rules.deadlines.warmRestartMs;
       d.effects.push({ kind: 'ask-restart' });
-      d.emit({
-        event: 'restart-planned',
-        fields: { IB_KIND: 'warm', IB_AT: '' },
-        reason: 'operator-restart',
-      });
       return;
   }
 }
@@ -485,8 +480,21 @@ function onExited(d: Draft, report: ExitReport): void {
   }
 }
 
-function onRestartAnswer(d: Draft, accepted: boolean, detail: string): void {
-  if (d.run?.restartAsked && !accepted) d.failRestart(detail);
+function onRestartAnswer(d: Draft, answer: Extract<Fact, { kind: 'restart-answer' }>): void {
+  // It may be going down already, which says more.
+  if (!d.run?.restartAsked || d.run.shutdownSeen) return;
+  if (!answer.accepted) {
+    d.failRestart(answer.detail);
+    return;
+  }
+  const asked = { ...d.run.restartAsked, due: answer.at };
+  d.updateRun({ restartAsked: asked });
+  d.expectRestart(asked);
+  d.emit({
+    event: 'restart-planned',
+    fields: { IB_KIND: 'warm', IB_AT: answer.at === null ? '' : new Date(answer.at).toISOString() },
+    reason: 'operator-restart',
+  });
 }
 
 // --- what the gateway says -------------------------------------------------------------------------------------------

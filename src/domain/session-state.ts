@@ -98,7 +98,12 @@ export type Run = {
   /** Not null: we asked this JVM to end, and this follows when it has. */
   readonly afterExit: AfterStop | null;
   /** A restart of this JVM was asked through the gateway and is outstanding. */
-  readonly restartAsked: { readonly at: number; readonly time: string | null } | null;
+  readonly restartAsked: {
+    readonly at: number;
+    readonly time: string | null;
+    /** When it restarts, in epoch milliseconds; null until it is known. */
+    readonly due: number | null;
+  } | null;
   /** The gateway said that it is shutting down. */
   readonly shutdownSeen: boolean;
   /** What its lines said that the exit must be judged by. */

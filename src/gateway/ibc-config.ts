@@ -9,8 +9,8 @@ export type IbcConfigInput = {
   readonly session: SessionConfig;
   readonly username: string;
   readonly password: string;
-  /** Port of IBC's command server on 127.0.0.1. */
-  readonly commandPort: number;
+  /** Port of IBC's command server on 127.0.0.1; null: it is off. */
+  readonly commandPort: number | null;
 };
 
 /** Added to our own start deadline, so that the agent's decision comes before IBC's exit 1112. */
@@ -58,7 +58,8 @@ function ownSettings(input: IbcConfigInput): Readonly<Record<string, string>> {
     TradingMode: session.mode,
     FIX: 'no',
     OverrideTwsApiPort: String(session.api.port),
-    CommandServerPort: String(input.commandPort),
+    // With 0 it is not started.
+    CommandServerPort: String(input.commandPort ?? 0),
     // Empty means every interface, and the command server asks for no password.
     BindAddress: '127.0.0.1',
     ControlFrom: '',

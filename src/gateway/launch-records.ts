@@ -26,8 +26,8 @@ export type LaunchRecord = {
   readonly orderId: string;
   readonly kind: 'warm' | 'cold';
   readonly ibcSessionId: string;
-  /** IBC's command server on 127.0.0.1. */
-  readonly commandPort: number;
+  /** IBC's command server on 127.0.0.1; null: it is off. */
+  readonly commandPort: number | null;
   readonly gatewayVersion: string;
   readonly display: string;
   /** Of the launcher, and so of the JVM that it becomes. */
@@ -179,7 +179,8 @@ export function parseLaunchRecord(text: string): LaunchRecord | null {
     return null;
   if (kind !== 'warm' && kind !== 'cold') return null;
   if (typeof gatewayVersion !== 'string' || typeof pid !== 'number' || typeof at !== 'number') return null;
-  if (typeof commandPort !== 'number' || !Number.isInteger(commandPort)) return null;
+  if (commandPort !== null && (typeof commandPort !== 'number' || !Number.isInteger(commandPort)))
+    return null;
   return { v: 1, orderId, kind, ibcSessionId, commandPort, gatewayVersion, display, pid, at };
 }
 

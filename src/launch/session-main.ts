@@ -18,7 +18,7 @@ import { loadCachedConfig } from './cached-config.ts';
 import { findSession, type LauncherArguments, readLauncherLine, refuseLine } from './command-line.ts';
 import { failureLine, toLaunchFailure, warningLine } from './failure.ts';
 import { discardSession, prepareSession } from './session.ts';
-import { stopSession } from './stop.ts';
+import { stopFailureText, stopSession } from './stop.ts';
 
 const PROGRAM = 'ib-session';
 const USAGE = `Usage: ib-session NAME [--config FILE]
@@ -114,16 +114,10 @@ async function runStop(name: string, configFile: string): Promise<number> {
     uid: process.getuid?.() ?? 0,
     clock: new SystemClock(),
   });
-  if (outcome !== 'closed' && outcome !== 'nothing') warn(`${UNTIDY[outcome]}; systemd ends it by signal`);
+  const trouble = stopFailureText(outcome);
+  if (trouble !== null) warn(`${trouble}; systemd ends it by SIGTERM`);
   return 0;
 }
-
-const UNTIDY = {
-  'cannot-ask': 'the gateway cannot be asked for a tidy close: its command port is not there',
-  'no-display': 'the gateway cannot close tidily: its X display is gone',
-  refused: 'IBC refused to stop the gateway',
-  'too-slow': 'the gateway did not close in time',
-} as const;
 
 /** Always prints its line and returns 0: whoever reads it must not be left guessing because a file was missing. */
 async function runAfter(name: string, args: LauncherArguments & { kind: 'run' }): Promise<number> {

@@ -82,14 +82,7 @@ export async function prepareSession(
     return takeToken(session, order, warn);
   });
 
-  const commandPort = await findFreePort(new Set(config.sessions.map((other) => other.api.port)));
-  if (commandPort === null) {
-    throw new LaunchError(
-      'runtime-unusable',
-      'No free port for the command server of IBC on 127.0.0.1 (20000–32000).',
-      'See what listens there: ss -ltn',
-    );
-  }
+  const commandPort = session.commandServer ? await findCommandPort(config) : null;
   try {
     const credentials = launch.readCredentials(session.credentials);
     const configIni = renderIbcConfig({
@@ -157,6 +150,16 @@ function findBridge(jar: string, paths: SessionPaths, warn: (sentence: string) =
     return null;
   }
   return { jar, socket: paths.bridgeSocket, uids: [...new Set([0, statSync(paths.launchOrder).uid])] };
+}
+
+async function findCommandPort(config: Config): Promise<number> {
+  const port = await findFreePort(new Set(config.sessions.map(({ api }) => api.port)));
+  if (port !== null) return port;
+  throw new LaunchError(
+    'runtime-unusable',
+    'No free port for the command server of IBC on 127.0.0.1 (20000–32000).',
+    'See what listens there: ss -ltn; or switch it off: commandServer.',
+  );
 }
 
 function startDisplayWait(launch: SessionLaunch, paths: SessionPaths): Promise<DisplayOutcome> {

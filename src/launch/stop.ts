@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { parseDisplayRecord } from '../display/display-record.ts';
 import { type ReadPeer, tryDisplay } from '../display/x-server.ts';
 import { findCookie } from '../display/xauthority.ts';
-import { sendIbcCommand } from '../gateway/ibc-command.ts';
+import { askClose, type CloseAnswer, closeFailureText } from '../gateway/close.ts';
 import { parseLaunchRecord } from '../gateway/launch-records.ts';
 import { type Clock, delay } from '../host/clock.ts';
 import { isRunning } from '../host/processes.ts';
@@ -13,6 +13,7 @@ export type SessionStop = {
   /** Files of the session, as sessionPaths() names them. */
   readonly paths: {
     readonly launchRecord: string;
+    readonly bridgeSocket: string;
     readonly displayRecord: string;
     readonly displayCookie: string;
   };
@@ -26,37 +27,56 @@ export type SessionStop = {
 };
 
 /**
- * How it went: `closed`: the JVM has ended. `nothing`: there was none. The others mean that systemd's SIGTERM has to do it: `cannot-ask`
- * (no command port on record, or nobody there), `no-display` (a JVM without a display cannot close a window; it only hangs),
- * `refused` and `too-slow`.
+ * How it went: `closed`: the JVM has ended. `nothing`: there was none. The others mean that systemd's SIGTERM has to do it: `not-launched`
+ * (there is no gateway yet), `no-display` (a JVM without a display cannot close a window; it only hangs), `too-slow`, and what
+ * {@link askClose} met.
  */
-export type StopOutcome = 'closed' | 'nothing' | 'cannot-ask' | 'no-display' | 'refused' | 'too-slow';
+export type StopOutcome =
+  | { readonly kind: 'closed' | 'nothing' | 'not-launched' | 'no-display' | 'too-slow' }
+  | Exclude<CloseAnswer, { readonly kind: 'closing' }>;
 
-const COMMAND_DEADLINE_MS = 10_000;
 const DISPLAY_DEADLINE_MS = 2_000;
 const POLL_MS = 100;
 
 /** Returns when the JVM is gone or cannot be brought to go: systemd sends SIGTERM to what is left once this has ended. */
 export async function stopSession(stop: SessionStop): Promise<StopOutcome> {
-  const { mainPid, clock, paths } = stop;
-  if (mainPid === null || !isRunning(mainPid)) return 'nothing';
+  const { mainPid, clock, paths, uid, deadlineMs } = stop;
+  if (mainPid === null || !isRunning(mainPid)) return { kind: 'nothing' };
   const record = parseLaunchRecord(readText(paths.launchRecord));
   // A launcher that has not become java yet has nothing to close.
-  if (record === null || record.pid !== mainPid) return 'cannot-ask';
-  if (!(await hasDisplay(stop))) return 'no-display';
-  const end = clock.monotonicMs() + stop.deadlineMs;
-  const { outcome } = await sendIbcCommand(record.commandPort, 'STOP', {
-    deadlineMs: Math.min(COMMAND_DEADLINE_MS, stop.deadlineMs),
+  if (record === null || record.pid !== mainPid) return { kind: 'not-launched' };
+  if (!(await hasDisplay(stop))) return { kind: 'no-display' };
+  const end = clock.monotonicMs() + deadlineMs;
+  const answer = await askClose({
+    bridge: { path: paths.bridgeSocket, serverUid: uid },
+    record,
+    deadlineMs,
     clock,
   });
-  if (outcome === 'refused') return 'refused';
-  // Without an answer it may be closing all the same, but only while it is not known that nobody listens.
-  if (outcome === 'no-server') return isRunning(mainPid) ? 'cannot-ask' : 'closed';
+  // It may have ended by itself meanwhile.
+  if (answer.kind !== 'closing') return isRunning(mainPid) ? answer : { kind: 'closed' };
   while (isRunning(mainPid)) {
-    if (clock.monotonicMs() >= end) return 'too-slow';
+    if (clock.monotonicMs() >= end) return { kind: 'too-slow' };
     await delay(clock, POLL_MS);
   }
-  return 'closed';
+  return { kind: 'closed' };
+}
+
+/** What went wrong, as a sentence without its full stop; null when nothing did. */
+export function stopFailureText(outcome: StopOutcome): string | null {
+  switch (outcome.kind) {
+    case 'closed':
+    case 'nothing':
+      return null;
+    case 'not-launched':
+      return 'there is no gateway yet that could be asked to close';
+    case 'no-display':
+      return 'the gateway cannot close tidily: its X display is gone';
+    case 'too-slow':
+      return 'the gateway is closing, but has not ended in time';
+    default:
+      return closeFailureText(outcome);
+  }
 }
 
 async function hasDisplay({ paths, readPeer, uid, clock }: SessionStop): Promise<boolean> {

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { sessionPaths } from '../config/paths.ts';
 import type { SessionConfig } from '../config/types.ts';
-import { sendIbcCommand } from '../gateway/ibc-command.ts';
+import { askClose, closeFailureText } from '../gateway/close.ts';
 import {
   type AfterRecord,
   formatLaunchFailure,
@@ -16,8 +16,9 @@ import { type Clock, delay } from '../host/clock.ts';
 import { type Child, type Ending, type RunResult, run, spawnChild } from '../host/exec.ts';
 import { errorCode } from '../host/files.ts';
 import { commandLineOf, signalProcess } from '../host/processes.ts';
-import { askIbcRestart, readLaunchRecord } from './ibc-restart.ts';
+import { readLaunchRecord } from './launched.ts';
 import type { HostListener, Recovery, SessionHost } from './session-host.ts';
+import type { WarmRestarts } from './warm-restarts.ts';
 
 export type ProcessHostParts = {
   readonly config: SessionConfig;
@@ -29,9 +30,11 @@ export type ProcessHostParts = {
   readonly environment: Readonly<Record<string, string>>;
   readonly clock: Clock;
   readonly listener: HostListener;
+  readonly restarts: WarmRestarts;
+  /** The user that the agent, and so the JVM, runs as. */
+  readonly uid: number;
 };
 
-const COMMAND_DEADLINE_MS = 10_000;
 const DISPLAY_TERM_MS = 5_000;
 const AFTER_TIMEOUT_MS = 20_000;
 const LEFTOVER_POLL_MS = 50;
@@ -110,7 +113,9 @@ export class ProcessHost implements SessionHost {
   }
 
   /** Nothing binds to a session whose processes are our children. */
-  setReady(): void {}
+  setReady(ready: boolean): void {
+    this.#parts.restarts.setReady(ready ? this.#order : null);
+  }
 
   /** Children's output comes by itself. */
   expect(): void {}
@@ -145,13 +150,14 @@ export class ProcessHost implements SessionHost {
   }
 
   askRestart(): void {
-    const { paths, clock, listener } = this.#parts;
-    this.#track(askIbcRestart(paths.launchRecord, this.#order, clock).then(listener));
+    const { restarts, listener } = this.#parts;
+    this.#track(restarts.ask(this.#order).then(listener));
   }
 
   async close(): Promise<void> {
     this.stop('signal');
     this.stopDisplay();
+    this.#parts.restarts.close();
     let seen: Promise<void>;
     do {
       seen = this.#idle;
@@ -191,19 +197,32 @@ export class ProcessHost implements SessionHost {
     );
   }
 
-  /** IBC's STOP, then SIGTERM, then SIGKILL; each only when the one before did not end the JVM in time. */
+  /** Closed through its windows, then SIGTERM, then SIGKILL; each only when the one before did not end the JVM in time. */
   async #closeTidily(child: Child): Promise<void> {
-    const { stopMs } = this.#parts.config.deadlines;
-    const record =
-      this.#order === null ? null : readLaunchRecord(this.#parts.paths.launchRecord, this.#order);
-    if (record !== null) {
-      const reply = await sendIbcCommand(record.commandPort, 'STOP', {
-        deadlineMs: COMMAND_DEADLINE_MS,
-        clock: this.#parts.clock,
-      });
-      if (reply.outcome === 'accepted' && (await this.#endsWithin(child, stopMs))) return;
-    }
-    if (this.#stopping === 'tidy') await this.#terminate(child);
+    const trouble = await this.#askToClose(child);
+    if (trouble === null || this.#stopping !== 'tidy') return;
+    const text = `${trouble}; it is ended by SIGTERM`;
+    this.#parts.listener({ kind: 'line', source: 'session', stream: 'stderr', text });
+    await this.#terminate(child);
+  }
+
+  /** Null when it has ended; else why not, as a sentence without its full stop. */
+  async #askToClose(child: Child): Promise<string | null> {
+    const { config, paths, clock, uid } = this.#parts;
+    const { stopMs } = config.deadlines;
+    const record = this.#order === null ? null : readLaunchRecord(paths.launchRecord, this.#order);
+    if (record === null) return 'there is no gateway yet that could be asked to close';
+    const end = clock.monotonicMs() + stopMs;
+    const answer = await askClose({
+      bridge: { path: paths.bridgeSocket, serverUid: uid },
+      record,
+      deadlineMs: stopMs,
+      clock,
+    });
+    const closes = answer.kind === 'closing';
+    const ended = await this.#endsWithin(child, closes ? Math.max(0, end - clock.monotonicMs()) : 0);
+    if (ended) return null;
+    return closes ? 'the gateway is closing, but has not ended in time' : closeFailureText(answer);
   }
 
   async #terminate(child: Child): Promise<void> {

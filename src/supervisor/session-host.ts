@@ -1,5 +1,6 @@
 // Owns the port between a session's loop and whatever runs its processes.
 
+import type { Fact } from '../domain/facts.ts';
 import type { AfterRecord, LaunchOrder } from '../gateway/launch-records.ts';
 
 /** What a host sees of a session's processes, in the order in which it happened. */
@@ -21,7 +22,7 @@ export type HostObservation =
   /** Exactly one for each `start`, after every line of that run. */
   | { readonly kind: 'exited'; readonly record: AfterRecord }
   /** Exactly one for each `askRestart`. */
-  | { readonly kind: 'restart-answer'; readonly accepted: boolean; readonly detail: string };
+  | Extract<Fact, { kind: 'restart-answer' }>;
 
 /** A run as it is known from the agent's memory or from what its launcher published. `startedAt` is epoch milliseconds. */
 export type KnownRun = Pick<LaunchOrder, 'id' | 'kind'> & { readonly startedAt: number };

@@ -8,7 +8,7 @@ import { LAUNCH_FAILED_STATUS, type LaunchFailureCode, type LaunchOrder } from '
 import type { Clock, Timer } from '../host/clock.ts';
 import type { Journal, JournalEntry } from '../host/journal-reader.ts';
 import type { ServiceAnswer, ServiceManager, UnitStatus } from '../host/service-manager.ts';
-import { askIbcRestart, readLaunchRecord } from './ibc-restart.ts';
+import { readLaunchRecord } from './launched.ts';
 import type {
   HostListener,
   HostObservation,
@@ -32,6 +32,7 @@ import {
   UnitLife,
 } from './unit-life.ts';
 import { sessionUnits } from './units.ts';
+import type { WarmRestarts } from './warm-restarts.ts';
 
 export type SystemdHostParts = {
   readonly session: string;
@@ -41,6 +42,7 @@ export type SystemdHostParts = {
   readonly feed: UnitFeed;
   readonly clock: Clock;
   readonly listener: HostListener;
+  readonly restarts: WarmRestarts;
   readonly warn: (fields: Readonly<Record<string, unknown>>, message: string) => void;
 };
 
@@ -148,7 +150,8 @@ export class SystemdHost implements SessionHost {
   }
 
   setReady(ready: boolean): void {
-    const { services, paths } = this.#parts;
+    const { services, paths, restarts } = this.#parts;
+    restarts.setReady(ready ? (this.#run?.order.id ?? null) : null);
     this.#do(async () => {
       try {
         if (ready) {
@@ -166,8 +169,8 @@ export class SystemdHost implements SessionHost {
   }
 
   askRestart(): void {
-    const { paths, clock, listener } = this.#parts;
-    void askIbcRestart(paths.launchRecord, this.#run?.order.id ?? null, clock).then((answer) => {
+    const { restarts, listener } = this.#parts;
+    void restarts.ask(this.#run?.order.id ?? null).then((answer) => {
       if (!this.#closed) listener(answer);
     });
   }
@@ -175,6 +178,7 @@ export class SystemdHost implements SessionHost {
   async close(): Promise<void> {
     this.#closed = true;
     this.#checks.cancel();
+    this.#parts.restarts.close();
     this.#run?.settling?.cancel();
     this.#run = null;
     await this.#work;

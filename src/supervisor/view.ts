@@ -142,7 +142,7 @@ export function nextOf(config: SessionConfig, state: SessionState): NextStep | n
   }
   if (run !== null && run.restartAsked !== null) {
     return {
-      at: isoTime(nextFullMinute(run.restartAsked.at)),
+      at: isoTime(run.restartAsked.due ?? nextFullMinute(run.restartAsked.at)),
       kind: 'warm-restart',
       needsSecondFactor: false,
       why: REASONS['operator-restart'].text,
@@ -186,9 +186,9 @@ export function needsSecondFactor(config: SessionConfig): boolean | null {
   return config.secondFactor.method === 'unknown' ? null : true;
 }
 
-/** IBC sets the restart to the next full minute, and waits for the one after when fewer than two seconds are left. */
+/** What is to be expected until the gateway has been asked: the next full minute, or the one after when it is close. */
 function nextFullMinute(at: number): number {
-  return (Math.floor((at + 2_000) / 60_000) + 1) * 60_000;
+  return (Math.floor((at + 9_000) / 60_000) + 1) * 60_000;
 }
 
 export function timeOrNull(at: number | null): string | null {

@@ -2,6 +2,7 @@
 
 import type { BridgeClient, BridgeObservation } from '../bridge/client.ts';
 import { BridgeError, type BridgeWindow, type Painting } from '../bridge/protocol.ts';
+import { CLOSE_WORDS } from '../bridge/visit.ts';
 import type { SessionConfig } from '../config/types.ts';
 import { canHoldUp, type DialogRule, findAnswer, knowDialog } from '../domain/dialogs.ts';
 import type { GatewayFact } from '../domain/facts.ts';
@@ -90,15 +91,6 @@ const PATIENT_RETRY_MS = 5_000;
 export function bridgeRetryMs(failures: number): number {
   return failures <= EAGER_RETRIES ? EAGER_RETRY_MS : PATIENT_RETRY_MS;
 }
-
-const CLOSE_WORDS = {
-  ended: 'the gateway closed the connection',
-  foreign: "another user's program serves the socket",
-  version: 'it speaks no protocol of this agent',
-  refused: 'it does not serve this user',
-  mute: 'it does not answer',
-  garbage: 'it is no window bridge',
-} as const;
 
 /** A showing window and what was told of it. */
 type Known = {

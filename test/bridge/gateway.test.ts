@@ -5,8 +5,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
+import { restoreAutoTime, warmRestart } from '../../src/bridge/auto-time.ts';
 import type { BridgeClient } from '../../src/bridge/client.ts';
-import { tidyClose, warmRestart } from '../../src/bridge/steps.ts';
+import { tidyClose } from '../../src/bridge/tidy-close.ts';
 import { Bench, clock, eventually, logIn, ofClass, windowCalled, withText } from './jvm.ts';
 
 const bench = new Bench();
@@ -91,7 +92,16 @@ describe('a tidy close', () => {
     assert.deepEqual(await tidyClose(bridge, within), { kind: 'no-main-window' });
     await appendFile(join(jvm.settings, 'standin.properties'), 'now.freeze.ms=6000\n');
     await jvm.sees('event thread frozen');
-    assert.equal((await tidyClose(bridge, within)).kind, 'frozen');
+    assert.equal((await tidyClose(bridge, { ...within, patienceMs: 1_000 })).kind, 'frozen');
+  });
+
+  it('asked for by two at the same moment is one, with a second factor pending too', async () => {
+    const { jvm, bridge } = await open({ 'second.factor': 'push', 'push.approve.after.ms': 'never' });
+    const { bridge: other } = await bench.client(jvm);
+    await windowCalled(bridge, FACTOR);
+    const outcomes = await Promise.all([tidyClose(bridge, within), tidyClose(other, within)]);
+    assert.deepEqual(outcomes, [{ kind: 'closed' }, { kind: 'closed' }]);
+    assert.equal(await jvm.exit, 0);
   });
 
   it('of a JVM that is gone fails', async () => {
@@ -134,6 +144,17 @@ describe('a warm restart', () => {
     const second = await warmRestart(bridge, within);
     assert.ok(first.kind === 'scheduled' && second.kind === 'scheduled');
     assert.deepEqual(second.before, first.time);
+  });
+
+  it('is followed by a gateway with its own time again, once that is set back', async () => {
+    const { bridge, jvm } = await open({ 'autorestart.after.ms': 'never' });
+    await windowCalled(bridge, MAIN);
+    const planned = await warmRestart(bridge, within);
+    assert.ok(planned.kind === 'scheduled');
+    const times = { set: planned.time, before: planned.before };
+    assert.deepEqual(await restoreAutoTime(bridge, times, within), { kind: 'restored' });
+    await jvm.sees('auto=logoff 11:45 PM');
+    assert.deepEqual(await restoreAutoTime(bridge, times, within), { kind: 'other', shown: planned.before });
   });
 
   it('without the menu is missing it, and one without a main window has none', async () => {

@@ -31,6 +31,7 @@ describe('a described configuration', () => {
           display: { size: '1024x768', depth: 24 },
           jvm: { heap: '768m', options: [] },
           ibc: {},
+          commandServer: false,
           jts: {},
           secondFactor: { method: 'unknown', device: null },
           dialogs: { answer: [] },

@@ -44,6 +44,7 @@ describe('a valid configuration', () => {
           display: { width: 1024, height: 768, depth: 24 },
           jvm: { heapMiB: 768, options: [] },
           ibc: {},
+          commandServer: false,
           jts: {},
           secondFactor: { method: 'unknown', device: null },
           dialogs: { answer: [] },
@@ -88,6 +89,7 @@ sessions:
     display: {size: 1920x1080, depth: 16}
     jvm: {heap: 2g, options: ["-XX:+UseG1GC", "-Xms1g", "-Dfoo=bar baz"]}
     ibc: {ReadOnlyApi: yes, BypassBondWarning: false, OverrideTwsMasterClientID: 12, AutoRestartTime: "11:45 PM"}
+    commandServer: true
     jts:
       region: us
       peer: cdc1.ibllc.com:4000
@@ -124,6 +126,7 @@ sessions:
         OverrideTwsMasterClientID: '12',
         AutoRestartTime: '11:45 PM',
       },
+      commandServer: true,
       jts: {
         Communication: { Region: 'us', Peer: 'cdc1.ibllc.com:4000', '2ndFactor': 'abc,5.2a;' },
         Logon: { TimeZone: 'America/New_York', s3store: 'true' },
@@ -661,7 +664,7 @@ describe('settings of IBC that are refused', () => {
     ['ib-password', /refused: credentials never stand in this file; use credentials$/],
     ['FIXPassword', /refused: the FIX gateway is not supported$/],
     ['tradingmode', /refused: the trading mode has its own key; use mode$/],
-    ['CommandServerPort', /refused: IBC's command server has no authentication/],
+    ['CommandServerPort', /refused: IBC's command server has no authentication.*; use commandServer$/],
     ['BindAddress', /refused: IBC's command server/],
     ['ControlFrom', /refused: IBC's command server/],
     ['CommandPrompt', /refused: IBC's command server/],

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Fact, GatewayFact, OperatorAction, RefusalCause } from '../../src/domain/facts.ts';
 import { budgetOf, EMPTY_LEDGER } from '../../src/domain/ledger.ts';
+import { memoryOf, parseMemory } from '../../src/domain/memory.ts';
 import { nextTimerAt, refuseOperator } from '../../src/domain/reducer.ts';
 import type { EventName } from '../../src/events/catalogue.ts';
 import type { SessionStateName } from '../../src/protocol/states.ts';
@@ -466,12 +467,10 @@ describe('a warm restart', () => {
     scene.did();
     scene.take(ASK);
     assert.deepEqual([scene.phase, scene.did()], ['ready', ['ask-restart']]);
-    scene.take(
-      { kind: 'restart-answer', accepted: true, detail: 'OK' },
-      { kind: 'command', command: 'RESTART' },
-    );
-    scene.take({ kind: 'restart-time', time: '04:36 AM' });
-    scene.now += 40_000;
+    const at = scene.now + 40_000;
+    scene.take({ kind: 'restart-answer', accepted: true, at, detail: 'OK' });
+    assert.equal(eventOf(scene, 'restart-planned').fields['IB_AT'], new Date(at).toISOString());
+    scene.now = at;
     scene.take(SHUTDOWN);
     assert.equal(scene.phase, 'restarting');
     scene.now += 20_000;
@@ -502,11 +501,40 @@ describe('a warm restart', () => {
     assert.deepEqual(codes(scene), [], 'the next ask begins anew');
   });
 
-  it('that IBC refuses is told as failed with its words', () => {
+  it('is not late before its minute, however short the limit is', () => {
+    const scene = readyScene({ deadlines: { ...RULES.deadlines, warmRestartMs: 5_000 } });
+    const at = scene.now + 65_000;
+    scene.take(ASK, { kind: 'restart-answer', accepted: true, at, detail: 'x' });
+    scene.pass(94_000);
+    assert.deepEqual(codes(scene), []);
+    scene.pass(1_000);
+    assert.deepEqual(codes(scene), ['restart-failed']);
+  });
+
+  it('that is taken up by another agent keeps its minute', () => {
     const scene = readyScene();
-    scene.take(ASK, { kind: 'restart-answer', accepted: false, detail: 'ERROR RESTART already in progress' });
+    const at = scene.now + 65_000;
+    scene.take(ASK, { kind: 'restart-answer', accepted: true, at, detail: 'x' });
+    const memory = parseMemory(JSON.parse(JSON.stringify(memoryOf(scene.state))));
+    assert.ok(memory !== null);
+    assert.equal(memory.run?.restartAsked?.due, at);
+    const next = new Scene({ deadlines: { ...RULES.deadlines, warmRestartMs: 5_000 } });
+    next.take({ kind: 'agent-started', desired: 'up', memory, found: 'running' });
+    assert.equal(next.state.restartDeadline, at + 30_000);
+  });
+
+  it('of whose answer the gateway says more, by going down, is judged by that', () => {
+    const scene = readyScene();
+    told(scene);
+    scene.take(ASK, SHUTDOWN, { kind: 'restart-answer', accepted: false, why: 'gone', detail: 'x' });
+    assert.deepEqual([scene.phase, told(scene)], ['restarting', ['restart-started']]);
+  });
+
+  it('that is refused is told as failed with its words', () => {
+    const scene = readyScene();
+    scene.take(ASK, { kind: 'restart-answer', accepted: false, why: 'busy', detail: 'it is open already' });
     assert.equal(scene.phase, 'ready');
-    assert.match(eventOf(scene, 'restart-failed').fields['IB_DETAIL'] ?? '', /already in progress/);
+    assert.match(eventOf(scene, 'restart-failed').fields['IB_DETAIL'] ?? '', /it is open already/);
     assert.equal(scene.state.restartDeadline, null);
   });
 
@@ -1360,7 +1388,7 @@ describe('a session without a JVM', () => {
     { kind: 'launch-failed', problem: { code: 'c', message: 'm', hint: 'h', temporary: false } },
     { kind: 'display-exited', status: 1, signal: null },
     { kind: 'exited', report: EXIT },
-    { kind: 'restart-answer', accepted: false, detail: 'x' },
+    { kind: 'restart-answer', accepted: false, why: 'failed', detail: 'x' },
     { kind: 'state-unwritable', detail: 'x' },
     { kind: 'timer' },
     ...PROVEN,

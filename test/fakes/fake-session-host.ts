@@ -118,8 +118,10 @@ export class FakeSessionHost implements SessionHost {
     this.#listener({ kind: 'display-exited', status, signal });
   }
 
-  answerRestart(accepted: boolean, detail = 'OK RESTART in progress'): void {
-    this.#listener({ kind: 'restart-answer', accepted, detail });
+  /** `at`: when it restarts; null: it does not, for `detail`. */
+  answerRestart(at: number | null, detail = 'x'): void {
+    if (at === null) this.#listener({ kind: 'restart-answer', accepted: false, why: 'failed', detail });
+    else this.#listener({ kind: 'restart-answer', accepted: true, at, detail });
   }
 }
 

@@ -24,6 +24,12 @@ describe('config.ini', () => {
     assert.equal(Buffer.from(bytes).toString('latin1'), readFileSync(GOLDEN, 'latin1'));
   });
 
+  it('switches the command server off where it has no port', () => {
+    const file = parseProperties(renderIbcConfig(anInput({ commandPort: null })));
+    assert.equal(getProperty(file, 'CommandServerPort'), '0');
+    assert.equal(getProperty(file, 'BindAddress'), '127.0.0.1');
+  });
+
   it('holds the password as it is', () => {
     const password = 'pä;#=\\ "x🔐';
     const file = parseProperties(renderIbcConfig(anInput({ password })));

@@ -178,7 +178,7 @@ describe('two sessions side by side', () => {
     await world.gone(undefined, 2_000);
     follower.child.kill('SIGINT');
     assert.equal((await follower.done).status, 130, 'it would wait for the agent to come again');
-    assert.match(lines, /CommandServer received command: STOP/);
+    assert.match(lines, /STANDIN shutting down: closed by the menu/);
     assert.deepEqual(
       world.records.slice(from).map((record) => record['IB_EVENT']),
       ['agent-stopping', 'gateway-exited', 'session-stopped'],

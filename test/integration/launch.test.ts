@@ -453,6 +453,42 @@ describe('ib-session with the stand-in gateway', () => {
     assert.equal(existsSync(paths().bridgeSocket), false);
   });
 
+  it('is closed tidily by ib-session stop, also by two at the same moment, without a word', async () => {
+    await lay(undefined);
+    writeFileSync(join(root, 'settings', 'standin.properties'), '');
+    order();
+    start(DISPLAY_MAIN, ['live']);
+    const session = start(SESSION_MAIN, ['live']);
+    await session.line(/IBC: Login has completed/);
+    const stops = [1, 2].map(() =>
+      start(SESSION_MAIN, ['stop', 'live'], { MAINPID: String(session.child.pid) }),
+    );
+    assert.deepEqual(await session.ended, { status: 0, signal: null });
+    for (const stop of stops) {
+      assert.deepEqual([await stop.ended, stop.lines], [{ status: 0, signal: null }, []]);
+    }
+    assert.ok(session.lines.some((line) => line.includes('STANDIN shutting down: closed by the menu')));
+  });
+
+  it('that shows a login window only is left to systemd’s signal at once, with the reason', async () => {
+    await lay(undefined);
+    writeFileSync(join(root, 'settings', 'standin.properties'), 'login.delay.ms=120000\n');
+    order();
+    start(DISPLAY_MAIN, ['live']);
+    const session = start(SESSION_MAIN, ['live']);
+    await session.line(/IBC: Login dialog WINDOW_OPENED/);
+    const begun = clock.monotonicMs();
+    const stop = start(SESSION_MAIN, ['stop', 'live'], { MAINPID: String(session.child.pid) });
+    assert.deepEqual(await stop.ended, { status: 0, signal: null });
+    assert.ok(clock.monotonicMs() - begun < 20_000);
+    assert.equal(stop.lines.length, 1);
+    assert.match(
+      stop.lines[0] ?? '',
+      /the gateway cannot be asked to close: it has no main window, so it is not logged in yet or not any more; systemd ends it by SIGTERM$/,
+    );
+    assert.equal(session.child.exitCode, null);
+  });
+
   it('takes up the token of an automatic restart without a login', async () => {
     await lay(undefined);
     const scenario = join(root, 'settings', 'standin.properties');

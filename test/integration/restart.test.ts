@@ -12,9 +12,10 @@ import { isRunning, makeWorld, type World } from '../support/world.ts';
 
 const BACK_OFF_AT_ONCE = { restart: { backoffMin: '100ms', backoffMax: '200ms' } };
 
-/** Sends a command to IBC as any account of the host could. */
+/** Sends a command to IBC's command server, where it is on, as any account of the host could. */
 async function sendForeign(world: World, command: string): Promise<void> {
   const record = JSON.parse(readFileSync(join(world.runtimeDir(), 'launch.json'), 'utf8')) as LaunchRecord;
+  assert.ok(record.commandPort !== null);
   const reply = await sendIbcCommand(record.commandPort, command as 'STOP', {
     deadlineMs: 10_000,
     clock: new SystemClock(),
@@ -25,7 +26,7 @@ async function sendForeign(world: World, command: string): Promise<void> {
 describe('a gateway that others act on', () => {
   let world: World;
   before(async () => {
-    world = await makeWorld({ sessions: { live: { config: BACK_OFF_AT_ONCE } } });
+    world = await makeWorld({ sessions: { live: { config: { ...BACK_OFF_AT_ONCE, commandServer: true } } } });
     await world.startAgent();
     assert.equal((await world.ibctl('login')).status, 0);
   });

@@ -22,6 +22,7 @@ export function aSession(changes: Partial<SessionConfig> = {}): SessionConfig {
     display: { width: 1024, height: 768, depth: 24 },
     jvm: { heapMiB: 768, options: [] },
     ibc: {},
+    commandServer: false,
     jts: {},
     secondFactor: { method: 'ib-key', device: null },
     dialogs: { answer: [] },

@@ -137,6 +137,22 @@ function putToken(directory: string): string {
 
 const mode = (path: string) => (statSync(path).mode & 0o777).toString(8);
 
+describe('a session that wants the command server', () => {
+  it('gets a free port for it, in config.ini and for the agent', async () => {
+    session = { ...session, commandServer: true };
+    order();
+    await launch();
+    const record = JSON.parse(readFileSync(paths().launchRecord, 'utf8')) as LaunchRecord;
+    const port = record.commandPort;
+    assert.ok(port !== null && port >= 20_000 && port <= 32_000);
+    const ini = parseProperties(readFileSync(paths().configIni));
+    assert.deepEqual(
+      [getProperty(ini, 'CommandServerPort'), getProperty(ini, 'BindAddress')],
+      [String(port), '127.0.0.1'],
+    );
+  });
+});
+
 describe('a cold start', () => {
   it('gives the java program with its files in place', async () => {
     order();
@@ -155,22 +171,21 @@ describe('a cold start', () => {
 
     assert.match(record.ibcSessionId, /^[A-Za-z0-9]{8}$/);
     assert.deepEqual(
-      { ...record, ibcSessionId: '', at: 0, commandPort: 0 },
+      { ...record, ibcSessionId: '', at: 0 },
       {
         v: 1,
         orderId: 'a1',
         kind: 'cold',
         ibcSessionId: '',
-        commandPort: 0,
+        commandPort: null,
         gatewayVersion: '1045',
         display: `:${displayNumber}`,
         pid: process.pid,
         at: 0,
       },
     );
-    assert.ok(record.commandPort >= 20_000 && record.commandPort <= 32_000);
     assert.equal(getProperty(ini, 'IbPassword'), PASSWORD);
-    assert.equal(getProperty(ini, 'CommandServerPort'), String(record.commandPort));
+    assert.equal(getProperty(ini, 'CommandServerPort'), '0');
 
     assert.equal(mode(paths().configIni), '400');
     assert.equal(mode(paths().launchRecord), '640');

@@ -167,7 +167,7 @@ describe('the verdict on', () => {
     scene.bringUp();
     const judge = judgeRestart(scene.loop.state.run?.order ?? null);
     scene.loop.operate('restart-warm');
-    scene.host.answerRestart(false, 'ERROR');
+    scene.host.answerRestart(null, 'ERROR');
     assert.equal(judge(scene.loop.state), 'missed');
   });
 

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { sessionPaths } from '../../src/config/paths.ts';
 import type { LaunchRecord } from '../../src/gateway/launch-records.ts';
 import type { ProcessHostParts } from '../../src/supervisor/process-host.ts';
+import type { WarmRestarts } from '../../src/supervisor/warm-restarts.ts';
 import { aSession } from '../launch/builders.ts';
 
 export function pathsOf(root: string): ReturnType<typeof sessionPaths> {
@@ -22,7 +23,27 @@ export function hostParts(
     sessionLauncher: [launcher],
     displayLauncher: [display],
     environment: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', ROOT: root },
+    restarts: new FakeRestarts(),
+    uid: process.getuid?.() ?? 0,
   };
+}
+
+/** Restarts that are only noted: `ask order-1`, `ready order-1`. */
+export class FakeRestarts implements WarmRestarts {
+  readonly asked: string[] = [];
+
+  async ask(order: string | null) {
+    this.asked.push(`ask ${order}`);
+    return { kind: 'restart-answer', accepted: true, at: 60_000, detail: 'x' } as const;
+  }
+
+  setReady(order: string | null): void {
+    this.asked.push(`ready ${order}`);
+  }
+
+  close(): void {
+    this.asked.push('close');
+  }
 }
 
 /** What a launcher publishes. */
@@ -32,7 +53,7 @@ export function aLaunchRecord(change: Partial<LaunchRecord> = {}): LaunchRecord 
     orderId: 'order-1',
     kind: 'cold',
     ibcSessionId: 'abcdefgh',
-    commandPort: 1,
+    commandPort: null,
     gatewayVersion: '10.37',
     display: ':100',
     pid: 1,

@@ -14,8 +14,17 @@ import { parseLaunchFailure } from '../../src/gateway/launch-records.ts';
 import { SystemClock } from '../../src/host/clock.ts';
 import { ProcessHost, type ProcessHostParts } from '../../src/supervisor/process-host.ts';
 import type { HostObservation } from '../../src/supervisor/session-host.ts';
+import { FakeGatewayWindows } from '../fakes/fake-gateway-windows.ts';
 import { until } from '../support/world.ts';
-import { AFTER, aLaunchRecord, hostParts, isAlive, pathsOf, writeScript } from './host-builders.ts';
+import {
+  AFTER,
+  aLaunchRecord,
+  FakeRestarts,
+  hostParts,
+  isAlive,
+  pathsOf,
+  writeScript,
+} from './host-builders.ts';
 
 const ORDER: LaunchOrder = {
   v: 1,
@@ -31,6 +40,7 @@ const LIVE = 'echo "up $$"; exec sleep 600';
 let root = '';
 const hosts: ProcessHost[] = [];
 const servers: Server[] = [];
+const gateways: FakeGatewayWindows[] = [];
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'ib-host-'));
@@ -38,6 +48,7 @@ beforeEach(() => {
 afterEach(async () => {
   for (const host of hosts.splice(0)) await host.close();
   for (const server of servers.splice(0)) server.close();
+  for (const gateway of gateways.splice(0)) gateway.end();
   rmSync(root, { recursive: true, force: true });
 });
 
@@ -83,11 +94,18 @@ class Watched {
   }
 }
 
-/** A command server that answers as IBC does, calls back, and is published as the run's. */
-async function publishCommandServer(
-  onStop: () => void,
-  orderId = 'order-1',
-): Promise<{ readonly got: string[] }> {
+/** Windows of a gateway that calls back when it closes, published as the run's. */
+async function publishWindows(onShutdown: () => void, orderId = 'order-1'): Promise<FakeGatewayWindows> {
+  const { launchRecord, bridgeSocket } = pathsOf(root);
+  const gateway = await new FakeGatewayWindows().serve(bridgeSocket);
+  gateways.push(gateway);
+  gateway.onShutdown = onShutdown;
+  writeFileSync(launchRecord, JSON.stringify(aLaunchRecord({ orderId, pid: process.pid })));
+  return gateway;
+}
+
+/** A command server that answers as IBC does, calls back, and is published as the run's; there are no windows. */
+async function publishCommandServer(onStop: () => void): Promise<{ readonly got: string[] }> {
   const got: string[] = [];
   const server = createServer((socket) => {
     socket.on('error', () => {});
@@ -105,7 +123,7 @@ async function publishCommandServer(
   assert.ok(typeof address === 'object' && address !== null);
   const { launchRecord } = pathsOf(root);
   mkdirSync(dirname(launchRecord), { recursive: true });
-  writeFileSync(launchRecord, JSON.stringify(aLaunchRecord({ orderId, commandPort: address.port })));
+  writeFileSync(launchRecord, JSON.stringify(aLaunchRecord({ commandPort: address.port })));
   return { got };
 }
 
@@ -189,65 +207,94 @@ describe('a run', () => {
 });
 
 describe('a tidy stop', () => {
-  it("is IBC's STOP and a wait, without any signal, when that is enough", async () => {
+  const slow = () => ({ config: { ...hostParts('', '', '').config, deadlines: LONG } });
+  const LONG = { ...hostParts('', '', '').config.deadlines, stopMs: 60_000 };
+  const untidy = (watched: Watched) =>
+    watched.texts('session').filter((text) => text.endsWith('; it is ended by SIGTERM'));
+  /** Lives until the file is there, and says so when it gets a signal. */
+  const untilFlag = (flag: string) =>
+    `echo "up $$"; trap 'echo signalled; exit 99' TERM; while [ ! -e ${flag} ]; do sleep 0.02; done; exit 0`;
+
+  it('goes through the windows and waits, without any signal, when that is enough', async () => {
     const flag = join(root, 'stop');
-    const watched = new Watched(
-      `echo "up $$"; trap 'echo signalled; exit 99' TERM; while [ ! -e ${flag} ]; do sleep 0.02; done; exit 0`,
-    );
+    const watched = new Watched(untilFlag(flag), LIVE, slow());
     await watched.up();
-    const { got } = await publishCommandServer(() => writeFileSync(flag, ''));
+    const gateway = await publishWindows(() => writeFileSync(flag, ''));
     watched.host.stop('tidy');
-    const record = await watched.exited();
-    assert.deepEqual([record.status, got], [0, ['STOP']]);
-    assert.ok(!watched.texts('session').includes('signalled'));
+    assert.equal((await watched.exited()).status, 0);
+    assert.deepEqual(gateway.done, ['menu Close', 'click Yes']);
+    assert.deepEqual([untidy(watched), watched.texts('session').includes('signalled')], [[], false]);
   });
 
-  it('that is accepted and not followed goes on to SIGTERM, then to SIGKILL', async () => {
+  it('that begins and does not end goes on to SIGTERM, then to SIGKILL, and says so', async () => {
     const watched = new Watched(`echo "up $$"; trap 'echo termed' TERM; while :; do sleep 0.02; done`);
     await watched.up();
-    const { got } = await publishCommandServer(() => {});
+    await publishWindows(() => {});
     const begin = performance.now();
     watched.host.stop('tidy');
-    const record = await watched.exited();
-    assert.deepEqual([record.signal, got], ['SIGKILL', ['STOP']]);
+    assert.equal((await watched.exited()).signal, 'SIGKILL');
     assert.deepEqual(
       watched.texts('session').filter((text) => text === 'termed'),
       ['termed'],
     );
+    assert.deepEqual(untidy(watched), [
+      'the gateway is closing, but has not ended in time; it is ended by SIGTERM',
+    ]);
     assert.ok(performance.now() - begin >= 590, 'both deadlines were waited for');
   });
 
-  it('without a command port begins with SIGTERM', async () => {
-    const watched = new Watched(LIVE);
-    await watched.up();
-    watched.host.stop('tidy');
-    assert.equal((await watched.exited()).signal, 'SIGTERM');
+  it('begins with SIGTERM at once where nobody can be asked, and says why', async () => {
+    const cases: readonly (readonly [RegExp, () => Promise<unknown>])[] = [
+      [/^there is no gateway yet/, async () => {}],
+      [/its window bridge is not there/, async () => (await publishWindows(() => {})).end()],
+      [/^there is no gateway yet/, () => publishWindows(() => {}, 'order-0')],
+      [
+        /it has no main window, so it is not logged in/,
+        async () => {
+          (await publishWindows(() => {})).main = false;
+        },
+      ],
+      [
+        /its windows have not reacted for 20 s/,
+        async () => {
+          (await publishWindows(() => {})).fault = (op) =>
+            op === 'windows' ? { code: 'frozen', frozenMs: 20_000 } : null;
+        },
+      ],
+    ];
+    for (const [said, publish] of cases) {
+      const watched = new Watched(LIVE, LIVE, slow());
+      await watched.up();
+      await publish();
+      watched.host.stop('tidy');
+      assert.equal((await watched.exited()).signal, 'SIGTERM', String(said));
+      assert.equal(untidy(watched).length, 1, String(said));
+      assert.match(untidy(watched)[0] ?? '', said);
+      await watched.host.close();
+      for (const gateway of gateways.splice(0)) gateway.end();
+      rmSync(pathsOf(root).launchRecord, { force: true });
+    }
   });
 
-  it('never talks to the command port of an earlier run, which may be another session by now', async () => {
-    const watched = new Watched(LIVE);
+  it("falls back to IBC's STOP where there is a command server and no bridge", async () => {
+    const flag = join(root, 'stop');
+    const watched = new Watched(untilFlag(flag), LIVE, slow());
     await watched.up();
-    const { got } = await publishCommandServer(() => {}, 'order-0');
+    const { got } = await publishCommandServer(() => writeFileSync(flag, ''));
     watched.host.stop('tidy');
-    assert.equal((await watched.exited()).signal, 'SIGTERM');
-    assert.deepEqual(got, []);
+    assert.deepEqual([(await watched.exited()).status, got, untidy(watched)], [0, ['STOP'], []]);
   });
 
   it('that is asked twice is one, and a stop by signal overtakes it', async () => {
-    const watched = new Watched(LIVE, LIVE, {
-      config: {
-        ...hostParts('', '', '').config,
-        deadlines: { ...hostParts('', '', '').config.deadlines, stopMs: 60_000 },
-      },
-    });
+    const watched = new Watched(LIVE, LIVE, slow());
     await watched.up();
-    const { got } = await publishCommandServer(() => {});
+    const gateway = await publishWindows(() => {});
     watched.host.stop('tidy');
     watched.host.stop('tidy');
-    await until('the STOP', () => got.length > 0);
+    await until('the close', () => gateway.shutdown);
     watched.host.stop('signal');
     assert.equal((await watched.exited()).signal, 'SIGTERM');
-    assert.deepEqual(got, ['STOP']);
+    assert.deepEqual(gateway.done, ['menu Close', 'click Yes']);
   });
 
   it('of nothing does nothing', () => {
@@ -259,24 +306,16 @@ describe('a tidy stop', () => {
 });
 
 describe('a restart that is asked', () => {
-  it('goes to the command port, and the answer is told with its words', async () => {
-    const watched = new Watched(LIVE);
-    await watched.up();
-    const { got } = await publishCommandServer(() => {});
-    watched.host.askRestart();
-    const [answer] = await until('an answer', () =>
-      watched.of('restart-answer').length > 0 ? watched.of('restart-answer') : null,
-    );
-    assert.deepEqual([answer?.accepted, got], [true, ['RESTART']]);
-    assert.match(answer?.detail ?? '', /RESTART in progress/);
-  });
-
-  it('without a command port is refused', async () => {
-    const watched = new Watched(LIVE);
+  it('is asked of the run that there is, which is also told when it is ready', async () => {
+    const restarts = new FakeRestarts();
+    const watched = new Watched(LIVE, LIVE, { restarts });
     await watched.up();
     watched.host.askRestart();
     const answer = await until('an answer', () => watched.of('restart-answer')[0]);
-    assert.equal(answer.accepted, false);
+    assert.equal(answer.accepted, true);
+    watched.host.setReady(true);
+    watched.host.setReady(false);
+    assert.deepEqual(restarts.asked, ['ask order-1', 'ready order-1', 'ready null']);
   });
 });
 

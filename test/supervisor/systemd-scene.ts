@@ -20,6 +20,7 @@ import { FakeServices, type StartedUnit } from '../fakes/fake-services.ts';
 import { FakeApiWatch } from '../fakes/fake-session-host.ts';
 import { FakeWindowWatch } from '../fakes/fake-window-watch.ts';
 import { aSession } from '../launch/builders.ts';
+import { FakeRestarts } from './host-builders.ts';
 import { ibc } from './loop-scene.ts';
 
 export const SESSION_UNIT = 'ib-session@live.service';
@@ -43,6 +44,7 @@ export class SystemdScene {
   readonly session: ReturnType<typeof sessionPaths>;
   readonly events: AgentEvent[] = [];
   readonly warnings: string[] = [];
+  readonly restarts = new FakeRestarts();
   #life: Life | null = null;
 
   constructor(change: Partial<SessionConfig> = {}) {
@@ -111,6 +113,7 @@ export class SystemdScene {
           listener: (observation) => {
             if (alive) listener(observation);
           },
+          restarts: this.restarts,
           warn: (_, message) => this.warnings.push(message),
         }),
       makeApi: (listener) => {
@@ -178,7 +181,7 @@ export class SystemdScene {
       orderId: order.id,
       kind: order.kind,
       ibcSessionId: 'abcdefgh',
-      commandPort: 1,
+      commandPort: null,
       gatewayVersion: '10.37',
       display: ':100',
       pid,

@@ -1,11 +1,12 @@
 // Owns the scenarios that every IBC must pass, the stand-in and the real one: login, push, restart, stop, refusals, other sessions.
 
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { CATALOGUE } from '../../src/events/catalogue.ts';
-import { type AgentRecord, type IbctlResult, isRunning, makeWorld, type World } from './world.ts';
+import { parseLaunchRecord } from '../../src/gateway/launch-records.ts';
+import { type AgentRecord, type IbctlResult, isRunning, makeWorld, until, type World } from './world.ts';
 
 /** Every character that some format on the way (properties, Latin-1, shell, YAML) treats as its own. */
 export const PASSWORD = 'pä;#=\\ "x';
@@ -143,6 +144,14 @@ export function describeMainScenarios(ibcJar?: string): void {
       assert.match((await ibctl('status')).stdout, /^live +live +ready /m);
     });
 
+    it('listens on no port but that of the API', async () => {
+      const { pid } = (await world.status()).process;
+      assert.deepEqual(listeningPorts(pid ?? 0), [world.ports['live']]);
+      const record = JSON.parse(readFileSync(join(world.runtimeDir(), 'launch.json'), 'utf8')) as object;
+      assert.equal((record as { commandPort?: unknown }).commandPort, null);
+      assert.match((await ibctl('logs')).stdout, /CommandServer is not started/);
+    });
+
     it('leaves the password and the user name nowhere but in a config.ini of mode 0400', async () => {
       const configIni = join(world.runtimeDir(), 'config.ini');
       assert.equal(statSync(configIni).mode & 0o777, 0o400);
@@ -194,27 +203,40 @@ export function describeMainScenarios(ibcJar?: string): void {
       const { status, stdout, stderr } = await ibctl('restart');
       assert.deepEqual([status, stderr], [0, ''], stdout);
       assert.match(stdout, /restarting \(operator-restart\)/);
+      const planned = one(world.told('restart-planned', { from }));
+      assert.match(planned['IB_AT'] ?? '', /^\d{4}-\d\d-\d\dT\d\d:\d\d:00\.000Z$/);
+      const inMs = Date.parse(planned['IB_AT'] ?? '') - Date.parse(planned['time'] ?? '');
+      assert.ok(inMs > 1_000 && inMs < 70_000, `${inMs} ms`);
       const now = await world.status();
       assert.equal(now.state, 'ready');
       assert.notEqual(now.process.pid, before.process.pid);
       assert.equal(isRunning(before.process.pid ?? 0), false);
       assert.equal(world.xvfbPid(), xvfb, 'the display stays');
       assert.deepEqual(now.ledger, before.ledger);
-      assert.deepEqual(
-        world.records.slice(from).map((record) => record['IB_EVENT']),
-        [
-          'operator-command',
-          'restart-planned',
-          'restart-started',
-          'gateway-exited',
-          'session-starting',
-          'session-ready',
-          'restart-finished',
-        ],
-      );
+      const events = world.records.slice(from).flatMap(({ IB_EVENT }) => IB_EVENT ?? []);
+      assert.deepEqual(events, [
+        'operator-command',
+        'restart-planned',
+        'restart-started',
+        'gateway-exited',
+        'session-starting',
+        'session-ready',
+        'restart-finished',
+      ]);
       has(one(world.told('session-starting', { from })), { IB_LAUNCH: 'warm', IB_STATE: 'restarting' });
       has(one(world.told('gateway-exited', { from })), { IB_EXIT_STATUS: '0', IB_EXIT_SIGNAL: '' });
       has(one(world.told('restart-finished', { from })), { IB_KIND: 'warm', IB_STATE: 'ready' });
+    });
+
+    it('has its own restart time back after that, without being restarted by it', async () => {
+      const [user] = readdirSync(world.settingsDir()).filter((name) => /^[a-z]{40}$/.test(name));
+      const settings = join(world.settingsDir(), user ?? '', 'gateway.properties');
+      const note = join(world.root, 'lib', 'ib-agent', 'restart-time-live.json');
+      await until('the note is gone', () => !existsSync(note));
+      const text = readFileSync(settings, 'latin1');
+      assert.match(text, /^auto\.time=11\\:45 PM$/m);
+      assert.match(text, /^auto\.action=logoff$/m);
+      assert.equal((await world.status()).state, 'ready');
     });
 
     it('ends with ibctl stop: a tidy close, nothing left, and no start when the agent comes again', async () => {
@@ -225,7 +247,7 @@ export function describeMainScenarios(ibcJar?: string): void {
       await world.gone();
       has(one(world.told('session-stopped', { from })), { IB_STATE: 'stopped', IB_REASON: 'by-operator' });
       has(one(world.told('gateway-exited', { from })), { IB_EXIT_SIGNAL: '', IB_DETAIL: 'as asked' });
-      assert.match((await ibctl('logs')).stdout, /CommandServer received command: STOP/);
+      assert.match((await ibctl('logs')).stdout, /STANDIN shutting down: closed by the menu/);
       assert.deepEqual(
         readdirSync(world.runtimeDir()).filter((name) => /config|launch/.test(name)),
         [],
@@ -242,6 +264,49 @@ export function describeMainScenarios(ibcJar?: string): void {
         [(await world.status()).state, world.told('session-starting', { from: again })],
         ['stopped', []],
       );
+    });
+  });
+
+  describe('a session that has the command server on', () => {
+    let world: World;
+    before(async () => {
+      world = await makeWorld({
+        ...jar,
+        sessions: {
+          live: {
+            knobs: { 'autorestart.when': 'set', 'autorestart.after.ms': '500' },
+            config: { commandServer: true },
+          },
+        },
+      });
+      await world.startAgent();
+      assert.equal((await world.ibctl('login')).status, 0);
+    });
+    after(() => world.dispose());
+
+    /** As in a JVM whose bridge could not serve; what is connected stays. */
+    const removeBridge = () => rmSync(join(world.runtimeDir(), 'bridge.sock'));
+
+    it('listens on its port too, on 127.0.0.1', async () => {
+      const { pid } = (await world.status()).process;
+      const record = parseLaunchRecord(readFileSync(join(world.runtimeDir(), 'launch.json'), 'utf8'));
+      const ports = [world.ports['live'] ?? 0, record?.commandPort ?? 0];
+      assert.deepEqual(listeningPorts(pid ?? 0).sort(), ports.sort());
+    });
+
+    it('is restarted and closed by it when the windows cannot be worked', async () => {
+      removeBridge();
+      const { status, stderr } = await world.ibctl('restart');
+      assert.deepEqual([status, stderr], [0, '']);
+      assert.equal((await world.status()).ledger.logins24h, 1);
+      removeBridge();
+      const from = world.records.length;
+      assert.equal((await world.ibctl('stop')).status, 0);
+      await world.gone();
+      has(one(world.told('gateway-exited', { from })), { IB_EXIT_STATUS: '0', IB_DETAIL: 'as asked' });
+      const { stdout } = await world.ibctl('logs', '-n', '5000');
+      for (const command of ['RESTART', 'STOP'])
+        assert.ok(stdout.includes(`CommandServer received command: ${command}`), command);
     });
   });
 
@@ -365,6 +430,27 @@ export function describeMainScenarios(ibcJar?: string): void {
       has(one(world.told('session-halted', { from })), { IB_REASON: 'displaced' });
       assert.equal(world.told('login-submitted', { from }).length, 1);
     });
+  });
+}
+
+/** The TCP ports that a process of ours listens on, by the sockets that it has open. */
+export function listeningPorts(pid: number): number[] {
+  const sockets = new Set(
+    readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+      try {
+        return [/^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1]];
+      } catch {
+        return [];
+      }
+    }),
+  );
+  const rows = ['tcp', 'tcp6'].flatMap((table) =>
+    readFileSync(`/proc/${pid}/net/${table}`, 'latin1').split('\n').slice(1, -1),
+  );
+  return rows.flatMap((row) => {
+    const [, local = '', , state, , , , , , inode] = row.trim().split(/\s+/);
+    const listens = state === '0A' && sockets.has(inode);
+    return listens ? [Number.parseInt(local.slice(local.indexOf(':') + 1), 16)] : [];
   });
 }
 

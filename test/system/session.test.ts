@@ -187,6 +187,13 @@ describe('a session on a booted Debian', () => {
     assert.notEqual(await invocation(machine), before);
     const { ledger } = await sessionStatus(machine);
     assert.deepEqual([ledger.logins24h, ledger.pushes24h], [1, 1]);
+    // The gateway's own restart time is set back, and the note of it is gone.
+    await poll('the time is set back', async () => {
+      const notes = await machine.sh('ls /var/lib/ib-agent');
+      return !notes.includes('restart-time-live.json');
+    });
+    const listening = await machine.sh(`ss -Hltnp | grep '"java"' | awk '{print $4}'`);
+    assert.match(listening, /^\S+:4001\n$/, 'nothing but the API listens');
     await poll('the bot runs again', () => isActive(machine, 'bot.service'));
     assert.notEqual(await property(machine, 'bot.service', 'InvocationID'), bot);
   });

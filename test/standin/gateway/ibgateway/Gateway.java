@@ -562,9 +562,12 @@ final class Gateway implements MainFrame.Actions {
     timeSetBeforeLogin = false;
     if (autoAction != null) autoAction.cancel(false);
     autoAction = null;
-    boolean setByPerson = !user.get(ConfigDialog.AUTO_TIME, "").isEmpty();
+    boolean restarts = user.get(ConfigDialog.AUTO_ACTION, ConfigDialog.LOGOFF).equals(ConfigDialog.RESTART);
+    String time = user.get(ConfigDialog.AUTO_TIME, "");
+    boolean setByPerson = !time.isEmpty() && (restarts || !time.equals(ConfigDialog.DEFAULT_TIME));
     if (scenario.has("autorestart.after.ms")) {
-      if (!fresh && scenario.text("autorestart.when", "always").equals("set")) return;
+      // A time of logoff that is set, or set back, restarts nothing.
+      if (scenario.text("autorestart.when", "always").equals("set") && !(fresh && restarts)) return;
       // A restarted session would otherwise restart again and again.
       if (warm && !fresh && !scenario.yes("autorestart.repeat", false)) return;
       long delay = scenario.millis("autorestart.after.ms", 0);
