@@ -69,3 +69,27 @@ function invalid(message: string): AgentError {
     hint: 'Give the key that IBKR shows when the authenticator app is set up ("cannot scan?"), or the otpauth:// address of its QR code.',
   });
 }
+
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+
+/**
+ * The bytes of a seed in its normal form. Bits that are left over at the end are dropped whatever they are, as authenticator apps do
+ * (RFC 4648, section 3.5, lets a decoder refuse them). Throws an Error without a word of the seed for other characters.
+ */
+export function decodeSeed(seed: string): Uint8Array {
+  const bytes = new Uint8Array(Math.floor((seed.length * 5) / 8));
+  let bits = 0;
+  let held = 0;
+  let at = 0;
+  for (const character of seed) {
+    const value = ALPHABET.indexOf(character);
+    if (value === -1) throw new Error('a seed that is not in its normal form');
+    held = ((held << 5) | value) & 0xfff;
+    bits += 5;
+    if (bits >= 8) {
+      bits -= 8;
+      bytes[at++] = (held >> bits) & 0xff;
+    }
+  }
+  return bytes;
+}

@@ -1,6 +1,7 @@
 // Owns the making of a one-time code from a seed: the only file that uses otplib.
 
 import { createGuardrails, generateSync } from 'otplib';
+import { decodeSeed } from '../config/seed.ts';
 
 /** IBKR's parameters, which are those of authenticator apps in general. */
 const DIGITS = 6;
@@ -13,9 +14,11 @@ const GUARDRAILS = createGuardrails({ MIN_SECRET_BYTES: 10, MAX_SECRET_BYTES: 80
  * word of the seed when that is none.
  */
 export function makeCode(seed: string, step: number): string {
+  // Decoded here: otplib's own decoder refuses seeds with bits left over at the end, which IBKR may well give.
+  const secret = decodeSeed(seed);
   try {
     return generateSync({
-      secret: seed,
+      secret,
       epoch: step * PERIOD_S,
       period: PERIOD_S,
       digits: DIGITS,
@@ -25,5 +28,7 @@ export function makeCode(seed: string, step: number): string {
   } catch {
     // Without its cause: that may quote what it was given.
     throw new Error('no code can be made from this seed');
+  } finally {
+    secret.fill(0);
   }
 }

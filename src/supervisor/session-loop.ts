@@ -644,11 +644,9 @@ export class SessionLoop {
 
 /** The part of a session's configuration that its rules read. */
 export function rulesOf(config: SessionConfig): SessionRules {
-  const { method } = config.secondFactor;
   return {
     mode: config.mode,
-    // What the window asks for is a code, whoever makes it.
-    secondFactorMethod: method === 'totp' ? 'code' : method,
+    secondFactorMethod: config.secondFactor.method,
     restart: config.restart,
     deadlines: config.deadlines,
   };

@@ -38,7 +38,7 @@ const STOP_MS = 8_000;
 /** Exit status of systemd's own child where a credential cannot be handed over (systemd.exec(5), EXIT_CREDENTIALS). */
 const CREDENTIALS_FAILED = 243;
 
-/** `ended`: the unit that was started is down; `unseen`: it was never seen up. `status` of its program, null when it is not known. */
+/** `ended`: the unit that was started is down; `status` is that of its program, null when it is not known. */
 type Wait<T> =
   | { readonly kind: 'found'; readonly value: T }
   | { readonly kind: 'ended'; readonly status: number | null }
@@ -66,7 +66,7 @@ export class SystemdCodeRunner implements CodeRunner {
         const found = readCodeResult(paths.codeResult, id);
         return found?.done === true ? found.result : null;
       };
-      if (done() === null) await this.#end(this.#units.code, id, done);
+      if (done() === null) await this.#end(this.#units.code, id, CODE_DEADLINE_MS, done);
       withdrawCodeOrder(paths.codeOrder, id);
       return readCodeResult(paths.codeResult, id)?.result ?? null;
     });
@@ -112,7 +112,7 @@ export class SystemdCodeRunner implements CodeRunner {
   /** Sees to it that nothing more comes of an order, and tells what did. */
   async #calledOff(order: CodeOrder, detail: string): Promise<CodeResult> {
     const { paths, clock } = this.#parts;
-    const isDown = await this.#end(this.#units.code, order.id, () => null);
+    const isDown = await this.#end(this.#units.code, order.id, 0, () => null);
     const found = readCodeResult(paths.codeResult, order.id);
     if (found !== null) return found.result;
     if (isDown) {
@@ -128,21 +128,24 @@ export class SystemdCodeRunner implements CodeRunner {
     };
   }
 
-  /** Takes an order back and stops the unit, unless what is looked for comes first. Returns whether the unit is known to be down. */
-  async #end(unit: string, id: string, look: () => unknown): Promise<boolean> {
+  /**
+   * Takes an order back and stops the unit, unless what is looked for comes first, for which a program that runs is given time. Returns
+   * whether the unit is known to be down.
+   */
+  async #end(unit: string, id: string, patienceMs: number, look: () => unknown): Promise<boolean> {
     const { paths, services, clock } = this.#parts;
     withdrawCodeOrder(paths.codeOrder, id);
     const isDown = async () => {
       const status = await services.show(unit);
       return status !== null && (status.active === 'inactive' || status.active === 'failed');
     };
-    // A job that is still enqueued is cancelled by the stop; of one that is under way a short while may be left.
-    const patience = clock.monotonicMs() + BEGIN_MS;
+    const patience = clock.monotonicMs() + patienceMs;
     while (look() === null && clock.monotonicMs() < patience) {
       if (await isDown()) break;
       await delay(clock, UNIT_POLL_MS);
     }
     if (look() !== null) return true;
+    // Also where it is down: a start that is still enqueued is cancelled by it.
     await services.stop(unit);
     const end = clock.monotonicMs() + STOP_MS;
     for (;;) {

@@ -20,6 +20,7 @@ import {
   type CredentialReader,
   type RunCredentialCommand,
   readCredentials,
+  readSeed,
 } from '../../src/config/credentials.ts';
 import type { CredentialSource } from '../../src/config/types.ts';
 import { AgentError } from '../../src/protocol/errors.ts';
@@ -310,4 +311,63 @@ describe('a command that prints credentials', () => {
       assert.match(error.message, /\/usr\/bin\/pass/);
     });
   }
+});
+
+describe('a TOTP seed', () => {
+  const reader = { uid: UID, run: noCommand, session: 'live', commandTimeoutMs: 7_000 };
+  let root = '';
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'ib-seed-'));
+  });
+  afterEach(() => rmSync(root, { recursive: true }));
+  const codeOf = (work: () => unknown) => {
+    try {
+      work();
+    } catch (error) {
+      if (error instanceof AgentError) return error.code;
+      throw error;
+    }
+    return 'none';
+  };
+
+  it('is the file seed of the directory, and must be as safe as the others', () => {
+    const source: CredentialSource = { kind: 'directory', path: root };
+    assert.equal(
+      codeOf(() => readSeed(source, reader)),
+      'credential-missing',
+    );
+    writeFileSync(join(root, 'seed'), 'JBSWY3DPEHPK3PXP\n', { mode: 0o400 });
+    assert.equal(readSeed(source, reader).reveal(), 'JBSWY3DPEHPK3PXP');
+    chmodSync(join(root, 'seed'), 0o440);
+    assert.equal(
+      codeOf(() => readSeed(source, reader)),
+      'credential-unsafe',
+    );
+  });
+
+  it('is what the command prints that gets seed as its last argument', () => {
+    const source: CredentialSource = { kind: 'command', argv: ['/bin/secret', 'live'] };
+    const asked: unknown[] = [];
+    const run: RunCredentialCommand = (argv, { timeoutMs }) => {
+      asked.push(argv, timeoutMs);
+      return { status: 0, signal: null, stdout: Buffer.from('JBSWY3DPEHPK3PXP\n'), error: null };
+    };
+    assert.equal(readSeed(source, { ...reader, run }).reveal(), 'JBSWY3DPEHPK3PXP');
+    assert.deepEqual(asked, [['/bin/secret', 'live', 'seed'], 7_000]);
+  });
+
+  it('is what systemd hands over, whose unit has a value that says that there is none', () => {
+    const source: CredentialSource = { kind: 'directory', path: '/nowhere' };
+    const handed = { ...reader, credentialsDirectory: root };
+    writeFileSync(join(root, 'seed'), 'JBSWY3DPEHPK3PXP');
+    assert.equal(readSeed(source, handed).reveal(), 'JBSWY3DPEHPK3PXP');
+    writeFileSync(join(root, 'seed'), '-');
+    assert.throws(
+      () => readSeed(source, handed),
+      (error) =>
+        error instanceof AgentError &&
+        error.code === 'credential-missing' &&
+        error.hint === 'As root: ibctl credentials set live --only seed',
+    );
+  });
 });

@@ -657,6 +657,31 @@ describe('a name of a session', () => {
   });
 });
 
+describe('the server whose clock is asked', () => {
+  const check = (value: string) => checkConfigText(`clock: {compareWith: ${value}}\n${aFile()}`, FILE).clock;
+
+  it('is reached by https, or is this host, or is none', () => {
+    assert.deepEqual(check('null'), { compareWith: null });
+    for (const address of ['https://time.example/', 'http://127.0.0.1:8080/', 'http://localhost/']) {
+      assert.deepEqual(check(address), { compareWith: address });
+    }
+  });
+
+  it('is refused otherwise, and not told: it may have a password in it', () => {
+    for (const address of [
+      'http://time.example/',
+      'https://u:hunter2@time.example/',
+      'ftp://x/',
+      'hunter2',
+      '7',
+    ]) {
+      assert.deepEqual(linesOf(`clock: {compareWith: ${address}}\n${aFile()}`), [
+        `1:22: clock.compareWith: expected an address that begins with https://, or null, got ${address === '7' ? 'a number' : 'a text'}`,
+      ]);
+    }
+  });
+});
+
 describe('settings of IBC that are refused', () => {
   const cases: readonly (readonly [string, RegExp])[] = [
     ['IbLoginId', /refused: credentials never stand in this file; use credentials$/],

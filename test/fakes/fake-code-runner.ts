@@ -1,58 +1,88 @@
-// Owns a stand-in for the running of ib-code and ib-clock.
+// Owns a stand-in for ib-code and ib-clock: orders are kept, and end when and how a test says.
 
-import type { ClockComparison, CodeOrder, CodeOutcome, CodeResult } from '../../src/gateway/code-records.ts';
+import type {
+  ClockComparison,
+  CodeOrder,
+  CodeOutcome,
+  CodeRefusal,
+  CodeResult,
+} from '../../src/gateway/code-records.ts';
+import type { Clock } from '../../src/host/clock.ts';
 import type { CodeRunner } from '../../src/supervisor/code-runner.ts';
 
-/** Each order waits until the test says what came of it, but for checks, which find a seed. */
 export class FakeCodeRunner implements CodeRunner {
+  /** Orders in the order in which they were given. */
   readonly orders: CodeOrder[] = [];
-  /** What came of orders that were given before. */
-  readonly past = new Map<string, CodeResult>();
-  readonly recalled: string[] = [];
-  check: CodeOutcome = { kind: 'ok' };
-  synchronised: boolean | null = true;
-  comparison: ClockComparison = {
-    kind: 'compared',
-    offsetMs: 0,
-    uncertaintyMs: 1_000,
-    address: 'https://time.example/',
-    at: 0,
-  };
-  readonly #waiting = new Map<string, (result: CodeResult) => void>();
+  /** What was asked about earlier orders. */
+  readonly asked: string[] = [];
+  /** Results by the id of their order, for `lastResult`; those that ended here are put in by themselves. */
+  readonly results = new Map<string, CodeResult>();
+  /** How each order ends at once; null: when `end` is called. A check ends with `ok` unless this says otherwise. */
+  answer: CodeOutcome | null = null;
+  clockState: CodeResult['clock'] = { synchronised: true, errorMs: 10 };
+  comparisons = 0;
+  comparison: ClockComparison;
+  readonly #clock: Clock;
+  readonly #waiting = new Map<string, (outcome: CodeOutcome) => void>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.comparison = {
+      kind: 'compared',
+      offsetMs: 0,
+      uncertaintyMs: 500,
+      address: 'https://clock.example/',
+      at: clock.now(),
+    };
+  }
 
   run(order: CodeOrder): Promise<CodeResult> {
     this.orders.push(order);
-    if (order.kind === 'check') return Promise.resolve(this.#resultOf(order, this.check));
-    return new Promise((resolve) => this.#waiting.set(order.id, resolve));
+    const { promise, resolve } = Promise.withResolvers<CodeResult>();
+    const end = (outcome: CodeOutcome) => {
+      const result: CodeResult = {
+        v: 1,
+        id: order.id,
+        step: order.kind === 'type' ? order.step : null,
+        outcome,
+        clock: this.clockState,
+        at: this.#clock.now(),
+      };
+      this.results.set(order.id, result);
+      resolve(result);
+    };
+    const answer = this.answer ?? (order.kind === 'check' ? { kind: 'ok' as const } : null);
+    if (answer === null) this.#waiting.set(order.id, end);
+    else end(answer);
+    return promise;
   }
 
   async lastResult(id: string): Promise<CodeResult | null> {
-    this.recalled.push(id);
-    return this.past.get(id) ?? null;
+    this.asked.push(id);
+    return this.results.get(id) ?? null;
   }
 
   async compareClock(): Promise<ClockComparison> {
+    this.comparisons += 1;
     return this.comparison;
   }
 
-  /** Those that had a code typed. */
-  get typed(): Extract<CodeOrder, { kind: 'type' }>[] {
+  /** Orders that had a code typed. */
+  get typed(): readonly Extract<CodeOrder, { kind: 'type' }>[] {
     return this.orders.filter((order) => order.kind === 'type');
   }
 
-  /** Says what came of the last order. */
-  async end(outcome: CodeOutcome = { kind: 'typed' }): Promise<void> {
-    const order = this.orders.findLast(({ id }) => this.#waiting.has(id));
-    if (order === undefined) throw new Error('no order waits');
-    this.#waiting.get(order.id)?.(this.#resultOf(order, outcome));
-    this.#waiting.delete(order.id);
-    await settled();
+  /** Ends the order that was given last, or the one named. */
+  end(outcome: CodeOutcome, id = this.orders.at(-1)?.id ?? ''): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) throw new Error(`no order ${id} is under way`);
+    this.#waiting.delete(id);
+    waiting(outcome);
   }
 
-  #resultOf(order: CodeOrder, outcome: CodeOutcome): CodeResult {
-    const step = order.kind === 'type' ? order.step : null;
-    const clock = { synchronised: this.synchronised, errorMs: 5 };
-    return { v: 1, id: order.id, step, outcome, clock, at: 0 };
+  /** Ends it with nothing typed. */
+  refuse(why: CodeRefusal, id?: string): void {
+    this.end({ kind: 'not-typed', why, detail: `refused: ${why}`, hint: 'do something' }, id);
   }
 }
 

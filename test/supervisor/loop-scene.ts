@@ -40,7 +40,7 @@ export class LoopScene {
   readonly windows: FakeWindowWatch;
   readonly loop: SessionLoop;
   readonly ledger: LedgerStore;
-  readonly codes = new FakeCodeRunner();
+  readonly codes: FakeCodeRunner;
   readonly events: AgentEvent[] = [];
   readonly lines: LogLine[] = [];
   /** Each state that was entered, in order. */
@@ -52,6 +52,7 @@ export class LoopScene {
   ) {
     this.root = parts.root ?? mkdtempSync(join(tmpdir(), 'ib-loop-'));
     this.clock = parts.clock ?? new FakeClock();
+    this.codes = new FakeCodeRunner(this.clock);
     this.config = aSession({ user: 'me', ...change });
     const roots = { runtimeRoot: join(this.root, 'run'), stateRoot: join(this.root, 'lib') };
     const agent = agentPaths(roots);

@@ -77,7 +77,7 @@ export class SystemdScene {
     return this.events.map(({ event }) => event).filter((event) => name === undefined || event === name);
   }
 
-  readonly codes = new FakeCodeRunner();
+  readonly codes = new FakeCodeRunner(this.clock);
 
   /** Starts the agent as it stands after a boot, a restart or a crash. */
   async startAgent(): Promise<void> {

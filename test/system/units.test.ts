@@ -12,8 +12,8 @@ const LIMITS = {
   'ib-agent.service': 1.5,
   'ib-session@live.service': 2.0,
   'ib-display@live.service': 1.8,
-  'ib-code@live.service': 0.6,
-  'ib-clock@live.service': 1.1,
+  'ib-code@live.service': 0.8,
+  'ib-clock@live.service': 1.3,
 } as const;
 
 const DENIED = /Interactive authentication required|Access denied|Permission denied/;

@@ -16,8 +16,8 @@ const MOST_EXPOSED: Readonly<Record<string, number>> = {
   'ib-agent.service': 15,
   'ib-session@.service': 20,
   'ib-display@.service': 18,
-  'ib-code@.service': 6,
-  'ib-clock@.service': 11,
+  'ib-code@.service': 8,
+  'ib-clock@.service': 13,
 };
 
 const directory = mkdtempSync(join(tmpdir(), 'ib-units-'));
