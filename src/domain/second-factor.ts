@@ -53,6 +53,8 @@ export function showSecondFactor(
       planCode(d);
       return;
     case 'new':
+      // What was handed in into the window before was no good: the login goes on with that of the next.
+      if (run.codes.handed !== null) tellRejected(d, run, '');
       begin(d, fact.method, detail);
       planCode(d);
       return;

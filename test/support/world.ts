@@ -28,6 +28,8 @@ export type SessionSetup = {
   readonly mode?: 'live' | 'paper';
   readonly username?: string;
   readonly password?: string;
+  /** Of one-time codes, base32. */
+  readonly seed?: string;
   /** Lines of standin.properties. */
   readonly knobs?: Knobs;
   /** Merged over the session's part of the configuration. */
@@ -40,6 +42,8 @@ export type SessionSettings = Record<string, unknown>;
 export type WorldSetup = {
   readonly sessions?: Readonly<Record<string, SessionSetup>>;
   readonly agent?: Readonly<Record<string, unknown>>;
+  /** Address of the server whose clock is asked; left out: none is. */
+  readonly compareWith?: string;
   /** Changes the sessions' part of the configuration before it is written. */
   readonly configure?: (sessions: Record<string, SessionSettings>, root: string) => void;
   /** Another IBC.jar than the stand-in's, for example the real one. */
@@ -268,12 +272,19 @@ export class World {
     return this.ibctlChild(args).done;
   }
 
+  /** Runs ibctl with this on its standard input. */
+  ibctlWith(input: string, ...args: string[]): Promise<IbctlResult> {
+    return this.ibctlChild(args, input).done;
+  }
+
   /** Runs ibctl; `child` can be sent signals. */
-  ibctlChild(args: readonly string[]): { child: ChildProcess; done: Promise<IbctlResult> } {
+  ibctlChild(args: readonly string[], input?: string): { child: ChildProcess; done: Promise<IbctlResult> } {
     const file = join(ROOT, PROGRAMS[this.form].ibctl);
     const child = spawn(process.execPath, [file, '--socket', this.socket, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     });
+    child.stdin?.end(input);
+    if (child.stdout === null || child.stderr === null) throw new Error('ibctl has no output');
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (chunk: Buffer) => {
@@ -342,6 +353,7 @@ export async function makeWorld(setup: WorldSetup = {}): Promise<World> {
     mkdirSync(credentials, { recursive: true, mode: 0o700 });
     writeFileSync(join(credentials, 'username'), session.username ?? `user-${name}`, { mode: 0o600 });
     writeFileSync(join(credentials, 'password'), session.password ?? 'correct horse', { mode: 0o600 });
+    if (session.seed !== undefined) writeFileSync(join(credentials, 'seed'), session.seed, { mode: 0o600 });
     mkdirSync(world.settingsDir(name), { recursive: true, mode: 0o700 });
     if (session.knobs !== undefined) world.setKnobs(session.knobs, name);
     sessions[name] = {
@@ -361,7 +373,8 @@ export async function makeWorld(setup: WorldSetup = {}): Promise<World> {
   }
   setup.configure?.(sessions, root);
   const agent = { runtimeRoot: join(root, 'run'), stateRoot: join(root, 'lib'), ...setup.agent };
-  writeFileSync(world.configFile, stringify({ agent, sessions }));
+  const clock = { compareWith: setup.compareWith ?? null };
+  writeFileSync(world.configFile, stringify({ agent, clock, sessions }));
   return world;
 }
 
