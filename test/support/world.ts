@@ -78,12 +78,12 @@ export const FAST_JVM = { heap: '256m', options: ['-XX:TieredStopAtLevel=1', '-X
 /** Waits until `check` gives something else than undefined, null or false; looks every 20 ms. */
 export async function until<T>(
   what: string,
-  check: () => T | undefined | null | false,
+  check: () => T | undefined | null | false | Promise<T | undefined | null | false>,
   deadlineMs = 30_000,
 ): Promise<T> {
   const end = performance.now() + deadlineMs;
   for (;;) {
-    const value = check();
+    const value = await check();
     if (value !== undefined && value !== null && value !== false) return value;
     if (performance.now() > end) throw new Error(`not within ${deadlineMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
