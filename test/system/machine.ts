@@ -155,7 +155,15 @@ export class Machine {
         '--kill-child=SIGKILL',
       ],
       ...['systemd-nspawn', '--quiet', `--directory=${this.#root.root}`, '--boot', `--machine=${this.name}`],
-      ...['--keep-unit', '--register=no', '--timezone=off', '--link-journal=no', ...network, ...filter, ...binds],
+      ...[
+        '--keep-unit',
+        '--register=no',
+        '--timezone=off',
+        '--link-journal=no',
+        ...network,
+        ...filter,
+        ...binds,
+      ],
     ];
   }
 
