@@ -8,8 +8,8 @@ export type Needle = {
   readonly name: string;
   readonly bytes: Uint8Array;
   /**
-   * So short that it occurs by accident: looked for as a word of its own, not as a part of longer numbers, times, versions and ids;
-   * neither in what journald adds by itself, nor in files that are older than the search's beginning.
+   * Six digits, which occur by accident: looked for as a word of its own, not as a part of longer numbers, times, versions and ids;
+   * neither in what journald adds by itself, nor in files that are older than the search's beginning. It must not end in 000.
    */
   readonly short?: boolean;
 };
@@ -36,6 +36,8 @@ function longIn(buffer, place) {
 }
 function wordsIn(text, place) {
   for (const [word] of text.matchAll(WORD)) {
+    // Round ones are milliseconds.
+    if (word.endsWith('000')) continue;
     sixDigits += 1;
     if (words.has(word)) found.add(words.get(word) + ' ' + place);
   }
@@ -81,10 +83,9 @@ const entries = spawnSync('journalctl', ['--sync']).status === 0 &&
 if (!entries || entries.status !== 0) throw new Error('the journal cannot be read');
 longIn(entries.stdout, 'journal');
 const own = entries.stdout.toString('latin1').split('\\n')
-  // What journald writes of itself: times, ids, numbers of processes.
-  .filter((line) => !/^_(?!CMDLINE|COMM|EXE)[A-Z_]*=/.test(line)).join('\\n');
+  // What journald and systemd measure: times, ids, numbers of processes.
+  .filter((line) => !/^(?:_(?!CMDLINE|COMM|EXE)[A-Z_]*|[A-Z_]*_[UN]SEC)=/.test(line)).join('\\n');
 wordsIn(own, 'journal');
-const journalWords = sixDigits;
 let files = 0;
 function walk(directory) {
   let names = [];
@@ -106,15 +107,18 @@ function walk(directory) {
   }
 }
 for (const each of ${JSON.stringify(SEARCHED)}) walk(each);
-console.log('END ' + JSON.stringify({ files, entries: own.split('\\n').length, sixDigits, journalWords, found: [...found] }));
+console.log('END ' + JSON.stringify({ files, entries: own.split('\\n').length, sixDigits, found: [...found] }));
 `;
 
-type End = Readonly<Record<'looks' | 'files' | 'entries' | 'sixDigits' | 'journalWords', number>> & {
+type End = Readonly<Record<'looks' | 'files' | 'entries' | 'sixDigits', number>> & {
   readonly programs: readonly string[];
   readonly found: readonly string[];
 };
 
 async function lay(machine: Machine, needles: readonly Needle[], from: number): Promise<void> {
+  for (const { bytes, short } of needles)
+    if (short === true && !/^\d{3}(?!000)\d{3}$/.test(Buffer.from(bytes).toString()))
+      throw new Error('a short needle is six digits that are no round number');
   const list = needles.map(({ name, bytes, short = false }) => ({
     name,
     hex: Buffer.from(bytes).toString('hex'),
