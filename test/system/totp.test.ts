@@ -320,7 +320,14 @@ describe('codes of a sealed seed', () => {
       const { text, hint } = session.conditions.find(({ code }) => code === 'halted') ?? {};
       t.diagnostic(`condition: ${text} | ${hint}`);
       assert.match(text ?? '', says);
-      assert.match(`${text} ${hint}`, new RegExp(`ibctl credentials set ${name} --only seed`));
+      assert.match(text ?? '', new RegExp(`ibctl credentials set ${name} --only seed`));
+      assert.match(hint ?? '', /then run: ibctl login/);
+      const doctor = await ibctl(machine, ['doctor', name], null);
+      assert.match(
+        doctor.stdout,
+        new RegExp(`ibctl credentials set ${name} --only seed`),
+        'doctor finds it too',
+      );
       const shown = await does(machine, 'status', name);
       t.diagnostic(`ibctl status: ${shown}`);
       assert.match(shown.replace(/\s+/g, ' '), says);
@@ -483,14 +490,17 @@ describe('secrets of a run with codes', () => {
     );
 
     // The search finds what is there.
-    await machine.sh(
-      'echo "the code is $1." >/run/leak; logger "seed $2"; cp /root/secrets/needles.json /tmp/leak',
-      {},
-      right(),
-      GIVEN,
-    );
+    await machine.sh('echo "the code is $1." >/run/leak; logger "seed $2"', {}, right(), GIVEN);
     const leaks = places((await searchMachine(machine, needles(), from)).found);
     for (const leak of ['code /run/leak', 'seed journal']) assert.ok(leaks.includes(leak), leaks.join('\n'));
+    const again = await ProcessWatch.begin(machine, needles());
+    await machine.run(['sh', '-c', 'sleep 1', 'leak', right()], { env: { LEAK: PASSWORDS.live } });
+    const { found } = await again.end();
+    for (const leak of [/^code .*cmdline of sh/, /^password-live .*environ of sh/])
+      assert.ok(
+        places(found).some((place) => leak.test(place)),
+        places(found).join('\n'),
+      );
   });
 
   /** None of these, nor a round number. */
