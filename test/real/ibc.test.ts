@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
+import { describeCodesByHand } from '../support/code-scenarios.ts';
 import { describeMainScenarios } from '../support/main-scenarios.ts';
+import { describeTotp } from '../support/totp-scenarios.ts';
 
 const directory = process.env['IBC_DIR'];
 const jar = directory === undefined ? undefined : join(directory, 'IBC.jar');
@@ -14,4 +16,8 @@ it('has a real IBC to run with', () => {
   assert.ok(existsSync(jar), `IBC_DIR: there is no ${jar}`);
 });
 
-if (jar !== undefined && existsSync(jar)) describeMainScenarios(jar);
+if (jar !== undefined && existsSync(jar)) {
+  describeMainScenarios(jar);
+  describeTotp(jar);
+  describeCodesByHand(jar);
+}
