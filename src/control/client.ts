@@ -66,6 +66,7 @@ const METHOD_ACCESS: { readonly [M in MethodName]: (typeof METHODS)[M]['access']
   windows: 'observe',
   'window-click': 'operate',
   screenshot: 'operate',
+  'second-factor-resend': 'operate',
 };
 
 const RETRY_MS = 2_000;

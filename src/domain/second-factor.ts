@@ -2,6 +2,7 @@
 
 import type { SecondFactorMethod } from '../protocol/states.ts';
 import { budgetDeferral, pushDeferral } from './deferral.ts';
+import { endUnchosen } from './device-choice.ts';
 import type { Draft } from './draft.ts';
 import type { GatewayFact, SecondFactorDetail } from './facts.ts';
 import { REASONS } from './reasons.ts';
@@ -76,6 +77,11 @@ export function chooseDevice(d: Draft, run: Run): void {
 export function answerSecondFactor(d: Draft, run: Run): void {
   const sight = endLine(run.sight, d.ctx.now);
   d.updateRun({ sight });
+  // What closed in time was a list, and whoever chose from it, it was not the driver.
+  if (d.phase.name === 'awaiting-second-factor' && d.phase.method === 'device-choice') {
+    chooseDevice(d, run);
+    return;
+  }
   if (d.phase.name === 'awaiting-second-factor') {
     if (isOpen(sight)) d.updateRun({ sight: { ...sight, answered: true } });
     else d.enter({ name: 'loading' }, 'second-factor-answered');
@@ -109,6 +115,7 @@ export function missSecondFactor(
   d: Draft,
   reason: 'second-factor-missed' | 'second-factor-login-hung' = 'second-factor-missed',
 ): void {
+  if (endUnchosen(d)) return;
   d.missedSecondFactors += 1;
   d.endRestart(REASONS[reason].text);
   if (reason === 'second-factor-missed') tellMissed(d);
@@ -136,7 +143,7 @@ export function tellPending(d: Draft): void {
       IB_DEVICES: detail?.devices?.join(', ') ?? '',
     },
     reason: 'second-factor-pending',
-    hint: secondFactorHint(method, deadline),
+    hint: secondFactorHint(method, deadline, detail?.devices ?? null),
   });
 }
 

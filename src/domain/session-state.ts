@@ -2,8 +2,10 @@
 
 import type { SecondFactorMethod, SessionStateName } from '../protocol/states.ts';
 import type { HeldCondition } from './conditions.ts';
+import type { DeviceChoice } from './device-choice.ts';
 import type { LaunchKind, LaunchProblem, RefusalCause, SecondFactorDetail } from './facts.ts';
 import type { Reason } from './reasons.ts';
+import type { PushCount } from './resend.ts';
 import { NOT_SIGHTED, type SecondFactorSight } from './second-factor-sight.ts';
 
 /** What follows once the JVM that is being stopped has ended. */
@@ -12,7 +14,13 @@ export type AfterStop =
   | { readonly kind: 'halt'; readonly reason: Reason; readonly detail: string | null }
   /** `notBefore`: epoch milliseconds, when IBKR itself asked for a wait. */
   | { readonly kind: 'back-off'; readonly reason: Reason; readonly notBefore: number | null }
-  | { readonly kind: 'launch'; readonly launch: LaunchKind; readonly reason: Reason };
+  /** `device`: of the operator who asked for this login. */
+  | {
+      readonly kind: 'launch';
+      readonly launch: LaunchKind;
+      readonly reason: Reason;
+      readonly device?: string;
+    };
 
 export type Phase =
   | { readonly name: 'stopped' }
@@ -48,6 +56,11 @@ export type Run = {
   /** Method of the second factor that was shown last and is neither accepted nor missed yet; null when there is none. */
   readonly secondFactor: SecondFactorMethod | null;
   readonly sight: SecondFactorSight;
+  /** Second-factor device that its order names; null: the configured one. */
+  readonly device: string | null;
+  readonly choice: DeviceChoice;
+  /** Pushes of the second factor that was shown last; null when it was none. */
+  readonly pushes: PushCount | null;
   /** Whether its windows are seen. */
   readonly windows: boolean;
   /** Windows that wait for an answer, as they were seen. */
@@ -219,6 +232,9 @@ export const NEW_RUN: Omit<Run, 'order' | 'launch' | 'startedAt' | 'said'> = {
   secondFactors: 0,
   secondFactor: null,
   sight: NOT_SIGHTED,
+  device: null,
+  choice: { window: null, pickAt: null, unknown: null },
+  pushes: null,
   windows: false,
   dialogs: [],
   loggedInAt: null,

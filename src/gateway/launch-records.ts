@@ -10,6 +10,8 @@ export type LaunchOrder = {
   readonly kind: 'warm' | 'cold';
   /** Epoch milliseconds after which the order is void. */
   readonly notAfter: number;
+  /** Second-factor device of this login; left out: the configured one. A launcher of version 0.1 does not look at it. */
+  readonly device?: string;
 };
 
 /** What the launcher published before it became the JVM; `launch.json` in the session's runtime directory. */

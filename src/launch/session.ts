@@ -21,6 +21,7 @@ import type { Program } from './become.ts';
 import { ensureDirectory, ensureSettingsDirectory } from './directories.ts';
 import { findFreePort } from './free-port.ts';
 import { readLaunchOrder, useLaunchOrder } from './order.ts';
+import { chooseToken } from './second-factor-token.ts';
 
 /** A credential that does not print itself. */
 type Revealable = { reveal(): string };
@@ -77,7 +78,7 @@ export async function prepareSession(
 
   ensureSettingsDirectory(session.settingsDir, uid);
   const restartDirectory = inSettings(session, () => {
-    writeJtsIni(session);
+    writeJtsIni(session, paths.writtenToken, warn);
     deleteOldFlags(session.settingsDir);
     return takeToken(session, order, warn);
   });
@@ -96,6 +97,7 @@ export async function prepareSession(
       session,
       username: credentials.username.reveal(),
       password: credentials.password.reveal(),
+      device: order.device ?? null,
       commandPort,
     });
     writeRuntimeFile(paths.configIni, configIni, 0o400);
@@ -222,12 +224,18 @@ function displayFailure(outcome: DisplayOutcome & { kind: 'failed' }, recordFile
   );
 }
 
-function writeJtsIni(session: SessionConfig): void {
+function writeJtsIni(session: SessionConfig, writtenToken: string, warn: (sentence: string) => void): void {
   if (Object.keys(session.jts).length === 0) return;
   const file = join(session.settingsDir, 'jts.ini');
   const before = readIfThere(file);
-  const after = editJtsIni(before, session.jts);
+  const { settings, keep, overruled } = chooseToken(session.jts, before, writtenToken);
+  const after = editJtsIni(before, settings);
   if (before === null || !before.equals(after)) writeFileAtomic(file, after, 0o600);
+  keep();
+  if (overruled)
+    warn(
+      `the gateway has written another second-factor token than jts.secondFactor since, which stays; see: ibctl second-factor show ${session.name}`,
+    );
 }
 
 /** The directory name of the one token of a warm start; null for a cold one, whose tokens are deleted. */

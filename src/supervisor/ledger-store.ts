@@ -17,6 +17,7 @@ import {
   redateLogin,
   refundLedger,
   type ToldSoFar,
+  takeBackPush,
   takeLease,
 } from '../domain/ledger.ts';
 import type { Clock } from '../host/clock.ts';
@@ -68,6 +69,11 @@ export class LedgerStore {
 
   refund(order: string): void {
     this.#write(refundLedger(this.#ledger, order));
+  }
+
+  /** For a push that was charged and then certainly not sent. Throws AgentError `state-unwritable`; it stays charged then. */
+  takeBackPush(order: string): void {
+    this.#write(takeBackPush(this.#ledger, order));
   }
 
   /** Keeps the other sessions of the user from logging in; holds here also when it cannot be written. Throws AgentError `state-unwritable`. */

@@ -56,6 +56,7 @@ export class Retelling {
       // A stop that is still due is asked for at the end, by the rules; a restart was asked for before the record of it was made.
       case 'stop':
       case 'ask-restart':
+      case 'choose-device':
         return null;
       case 'launch':
       case 'lease':

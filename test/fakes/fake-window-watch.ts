@@ -9,7 +9,7 @@ import {
   type WindowList,
 } from '../../src/bridge/protocol.ts';
 import type { Fact } from '../../src/domain/facts.ts';
-import type { Bridge, WindowWatch } from '../../src/supervisor/window-watch.ts';
+import type { Bridge, ResendOutcome, WindowWatch } from '../../src/supervisor/window-watch.ts';
 
 export class FakeWindowWatch implements WindowWatch {
   /** What was asked, in order: `watch`, `unwatch`, `click w1 OK`. */
@@ -19,6 +19,10 @@ export class FakeWindowWatch implements WindowWatch {
   picture: Painting = { width: 2, height: 1, png: Buffer.from('png') };
   /** What the next click fails with. */
   failure: Error | null = null;
+  /** What a resend comes to. */
+  resent: ResendOutcome = { kind: 'pressed' };
+  /** Choices and resends wait for it. */
+  hold: Promise<void> | null = null;
   readonly #listener: (fact: Fact) => void;
   readonly #onGone: () => void;
 
@@ -52,6 +56,18 @@ export class FakeWindowWatch implements WindowWatch {
     if (this.failure !== null) throw this.failure;
   }
 
+  async choose(window: string, device: string): Promise<void> {
+    this.asked.push(`choose ${window} ${device}`);
+    if (this.hold !== null) await this.hold;
+    if (this.failure !== null) throw this.failure;
+  }
+
+  async resend(window: string): Promise<ResendOutcome> {
+    this.asked.push(`resend ${window}`);
+    if (this.hold !== null) await this.hold;
+    return this.resent;
+  }
+
   async paint(): Promise<Painting> {
     return this.picture;
   }
@@ -78,6 +94,7 @@ export class FakeBridge implements Bridge {
   /** What the next click fails with. */
   stale: BridgeError | null = null;
   looks = 0;
+  readonly selections: Parameters<Bridge['selectRow']>[0][] = [];
   readonly clicks: Parameters<Bridge['click']>[0][] = [];
   readonly #observe: (observation: BridgeObservation) => void;
 
@@ -119,7 +136,8 @@ export class FakeBridge implements Bridge {
     return { returned: true };
   }
 
-  async selectRow(): Promise<Acted> {
+  async selectRow(target: Parameters<Bridge['selectRow']>[0]): Promise<Acted> {
+    this.selections.push(target);
     return { returned: true };
   }
 
