@@ -116,7 +116,7 @@ final class SecondFactor {
     bar.setPreferredSize(new Dimension(320, 6));
     middle.add(Look.pad(bar, 10, 0, 4, 0), Look.at(0, y++));
     middle.add(centre(Look.small("Waiting for authentication...")), Look.at(0, y));
-    JButton again = Look.button("Resend Notification");
+    JButton again = Look.button(scenario.text("push.resend.button", "Resend Notification"));
     again.addActionListener(event -> Console.say("second factor notification sent again"));
     show(middle, again, cancelButton());
     Console.say("second factor push sent");
@@ -207,6 +207,14 @@ final class SecondFactor {
     dialog.add(middle, BorderLayout.CENTER);
     dialog.add(row, BorderLayout.SOUTH);
     dialog.setMinimumSize(new Dimension(420, 0));
+    long lateMs = scenario.millis("second.factor.late.title.ms", 0);
+    if (lateMs > 0) {
+      JDialog untitled = dialog;
+      untitled.setTitle("");
+      Timer title = new Timer((int) lateMs, event -> untitled.setTitle(TITLE));
+      title.setRepeats(false);
+      title.start();
+    }
     Dialogs.open(dialog);
   }
 
