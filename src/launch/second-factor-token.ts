@@ -9,6 +9,8 @@ const SECTION = 'Communication';
 const KEY = '2ndFactor';
 
 export type TokenChoice = {
+  /** Whether jts.ini holds a token when `settings` are written. */
+  readonly present: boolean;
   /** What is to be written to jts.ini. */
   readonly settings: JtsSettings;
   /** To be called when that is written. */
@@ -27,19 +29,20 @@ export function chooseToken(
   recordFile: string,
 ): TokenChoice {
   const configured = settings[SECTION]?.[KEY];
-  if (configured === undefined) return { settings, keep: () => {}, overruled: false };
+  const present = (jtsIni === null ? [] : readJtsSetting(jtsIni, SECTION, KEY)).filter(
+    (value) => value !== '',
+  );
+  if (configured === undefined)
+    return { present: present.length > 0, settings, keep: () => {}, overruled: false };
   const digest = createHash('sha256').update(configured).digest('hex');
   const recorded = readRecord(recordFile);
   const keep = () => {
     if (recorded !== digest) writeFileAtomic(recordFile, `${digest}\n`, 0o600);
   };
-  const present = (jtsIni === null ? [] : readJtsSetting(jtsIni, SECTION, KEY)).filter(
-    (value) => value !== '',
-  );
   const isOther = present.length > 0 && !present.includes(configured);
-  if (!isOther || recorded !== digest) return { settings, keep, overruled: false };
+  if (!isOther || recorded !== digest) return { present: true, settings, keep, overruled: false };
   const { [KEY]: _, ...others } = settings[SECTION] ?? {};
-  return { settings: { ...settings, [SECTION]: others }, keep, overruled: true };
+  return { present: true, settings: { ...settings, [SECTION]: others }, keep, overruled: true };
 }
 
 function readRecord(file: string): string | null {

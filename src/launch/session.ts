@@ -10,6 +10,7 @@ import { connectDisplay, type DisplayOutcome, type ReadPeer } from '../display/x
 import { findCookie } from '../display/xauthority.ts';
 import { deleteOldFlags, deleteTokens, findTokens } from '../gateway/autorestart.ts';
 import { renderIbcConfig } from '../gateway/ibc-config.ts';
+import { linesOfIbc } from '../gateway/ibc-jts.ts';
 import { disableOwnLauncher, findInstall } from '../gateway/install-layout.ts';
 import { buildJavaCommand, buildJavaEnvironment, type WindowBridge } from '../gateway/java-command.ts';
 import { editJtsIni } from '../gateway/jts-ini.ts';
@@ -225,11 +226,15 @@ function displayFailure(outcome: DisplayOutcome & { kind: 'failed' }, recordFile
 }
 
 function writeJtsIni(session: SessionConfig, writtenToken: string, warn: (sentence: string) => void): void {
-  if (Object.keys(session.jts).length === 0) return;
   const file = join(session.settingsDir, 'jts.ini');
   const before = readIfThere(file);
-  const { settings, keep, overruled } = chooseToken(session.jts, before, writtenToken);
-  const after = editJtsIni(before, settings);
+  const { present, settings, keep, overruled } = chooseToken(session.jts, before, writtenToken);
+  if (!present && Object.keys(session.jts).length === 0) return;
+  const ours = editJtsIni(before, settings);
+  // The token must not be among the lines that IBC logs.
+  const after = present
+    ? editJtsIni(ours, linesOfIbc(ours, session.ibc['TrustedTwsApiClientIPs'] ?? ''))
+    : ours;
   if (before === null || !before.equals(after)) writeFileAtomic(file, after, 0o600);
   keep();
   if (overruled)

@@ -145,7 +145,7 @@ describe('a device list that IBC does not see', () => {
         live: {
           knobs: {
             'second.factor': 'devices',
-            'second.factor.late.title.ms': '60',
+            'second.factor.late.title': 'yes',
             'push.approve.after.ms': 'never',
           },
           config: { secondFactor: { method: 'unknown', device: 'IB Key' } },
@@ -272,6 +272,8 @@ describe('the second-factor token', () => {
     assert.equal(login.status, 0, login.stderr);
     assert.deepEqual(lines(), [`2ndFactor=${OWN}`]);
     assert.deepEqual([(await show())?.['configured'], (await show())?.['value']], ['same', null]);
+    assert.equal(await said(world, 'contains required minimal lines'), 2);
+    assert.deepEqual([await said(world, OWN), world.stdout.includes(OWN)], [0, false]);
   });
 
   it('that a gateway wrote since stays, and is found by ibctl second-factor show', async () => {
@@ -286,6 +288,8 @@ describe('the second-factor token', () => {
     const found = await show();
     assert.deepEqual([found?.['present'], found?.['configured'], found?.['value']], [true, 'other', null]);
     assert.equal((await show('--reveal'))?.['value'], PAIRED);
+    assert.deepEqual([await said(world, PAIRED), world.stdout.includes(PAIRED)], [0, false]);
+    assert.equal(await said(world, 'another second-factor token than jts.secondFactor'), 1);
     const text = await world.ibctl('second-factor', 'show', '--config', world.configFile);
     assert.doesNotMatch(text.stdout, new RegExp(PAIRED));
     assert.match(text.stdout, /secondFactor: pa… \(24 characters\)/);

@@ -7,6 +7,8 @@ import java.awt.FlowLayout;
 import java.awt.Font;
 import java.awt.GridBagLayout;
 import java.awt.Window;
+import java.awt.event.WindowAdapter;
+import java.awt.event.WindowEvent;
 import java.util.List;
 import javax.swing.BorderFactory;
 import javax.swing.JButton;
@@ -23,6 +25,8 @@ import javax.swing.Timer;
 final class SecondFactor {
   private static final String TITLE = "Second Factor Authentication";
   private static final int REOPEN_MS = 500;
+  /** Longer than whoever looks at the opening takes. */
+  private static final int TITLE_MS = 300;
 
   /** How it ended. */
   interface Outcome {
@@ -207,13 +211,18 @@ final class SecondFactor {
     dialog.add(middle, BorderLayout.CENTER);
     dialog.add(row, BorderLayout.SOUTH);
     dialog.setMinimumSize(new Dimension(420, 0));
-    long lateMs = scenario.millis("second.factor.late.title.ms", 0);
-    if (lateMs > 0) {
+    if (scenario.yes("second.factor.late.title", false)) {
       JDialog untitled = dialog;
       untitled.setTitle("");
-      Timer title = new Timer((int) lateMs, event -> untitled.setTitle(TITLE));
+      Timer title = new Timer(TITLE_MS, event -> untitled.setTitle(TITLE));
       title.setRepeats(false);
-      title.start();
+      untitled.addWindowListener(
+          new WindowAdapter() {
+            @Override
+            public void windowOpened(WindowEvent event) {
+              title.start();
+            }
+          });
     }
     Dialogs.open(dialog);
   }
