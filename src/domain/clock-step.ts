@@ -17,6 +17,8 @@ export function afterClockStep(state: SessionState, stepMs: number): SessionStat
             ...run,
             startedAt: at(run.startedAt),
             loggedInAt: at(run.loggedInAt),
+            choice: { ...run.choice, pickAt: at(run.choice.pickAt) },
+            pushes: run.pushes === null ? null : { ...run.pushes, lastAt: at(run.pushes.lastAt) },
             restartAsked:
               run.restartAsked === null ? null : { ...run.restartAsked, at: at(run.restartAsked.at) },
             afterExit:
