@@ -19,7 +19,7 @@ const VERBS: Readonly<Record<string, () => Promise<Verb>>> = {
   restart: async () => (await import('./verbs/restart.ts')).runRestart,
   'windows list': async () => (await import('./verbs/windows.ts')).runWindows,
   'windows click': async () => (await import('./verbs/windows.ts')).runWindowsClick,
-  'second-factor show': async () => (await import('./verbs/second-factor.ts')).runSecondFactorShow,
+  'second-factor show': async () => (await import('./verbs/second-factor-show.ts')).runSecondFactorShow,
   'second-factor resend': async () => (await import('./verbs/second-factor.ts')).runSecondFactorResend,
   screenshot: async () => (await import('./verbs/screenshot.ts')).runScreenshot,
   'config check': async () => (await import('./verbs/config.ts')).runConfigCheck,

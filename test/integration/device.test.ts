@@ -1,9 +1,10 @@
 // Tests the choice of a second-factor device, pushes sent again and the stored token, with the stand-in Gateway and the real bridge.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { findJavaHome } from '../standin/build.ts';
 import { has, one } from '../support/main-scenarios.ts';
 import { makeWorld, until, type World } from '../support/world.ts';
 
@@ -18,6 +19,20 @@ async function pending(world: World, method: string, session = 'live', from = 0)
       world.told('second-factor-pending', { session, from }).some((record) => record['IB_METHOD'] === method),
     PATIENT,
   );
+}
+
+/** A java that passes everything on but the bridge. */
+function withoutBridge(directory: string, real: string): string {
+  mkdirSync(directory, { recursive: true });
+  const java = join(directory, 'java');
+  const lines = [
+    '#!/bin/bash',
+    'args=()',
+    'for word in "$@"; do [[ $word == -javaagent:* ]] || args+=("$word"); done',
+    `exec "${real}" "\${args[@]}"`,
+  ];
+  writeFileSync(java, `${lines.join('\n')}\n`, { mode: 0o755 });
+  return java;
 }
 
 /** Lines of the gateway that hold a text. */
@@ -227,13 +242,44 @@ describe('a notification that is sent again', () => {
     assert.equal(world.told('login-deferred', { session: 'tight' }).length, 1);
   });
 
-  it('still counts after the agent was restarted, and is not sent without the gateway’s window', async () => {
+  it('is not sent once the second factor is accepted', async () => {
     world.setKnobs({ 'now.approve': '1' });
     assert.equal((await world.ibctl('wait', 'live', '--timeout', '2m')).status, 0);
     has(one(world.told('second-factor-accepted', { session: 'live' })), { IB_METHOD: 'ib-key' });
     const ready = await world.ibctl('second-factor', 'resend', 'live');
     assert.deepEqual([ready.status, /the session is ready/.test(ready.stderr)], [1, true], ready.stderr);
     assert.equal(world.told('second-factor-resent').length, 1);
+  });
+});
+
+describe('a second factor whose windows are not seen', () => {
+  let world: World;
+  before(async () => {
+    const knobs = { 'second.factor': 'push', 'push.approve.after.ms': 'never' };
+    world = await makeWorld({
+      sessions: {
+        live: { knobs, config: { secondFactor: { method: 'ib-key' } } },
+      },
+      configure: (sessions, root) => {
+        for (const session of Object.values(sessions)) {
+          const install = session['install'] as { java?: string };
+          install.java = withoutBridge(join(root, 'deaf'), join(findJavaHome(), 'bin', 'java'));
+        }
+      },
+    });
+    await world.startAgent();
+  });
+  after(() => world.dispose());
+
+  it('is not sent again, and no device is chosen: the error says what is missing', async () => {
+    assert.equal((await world.ibctl('login', 'live', '--no-wait')).status, 0);
+    await pending(world, 'ib-key');
+    const resend = await world.ibctl('second-factor', 'resend', 'live');
+    assert.deepEqual([resend.status, /window is not seen/.test(resend.stderr)], [1, true], resend.stderr);
+    assert.equal((await world.status('live')).ledger.pushes24h, 1);
+    const choose = await world.ibctl('login', 'live', '--device', 'IB Key');
+    assert.deepEqual([choose.status, /another second factor/.test(choose.stderr)], [1, true], choose.stderr);
+    assert.equal(await said(world, 'notification sent again'), 0);
   });
 });
 
