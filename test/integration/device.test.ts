@@ -255,6 +255,7 @@ describe('a notification that is sent again', () => {
 describe('a second factor whose windows are not seen', () => {
   let world: World;
   before(async () => {
+    const real = join(await findJavaHome(), 'bin', 'java');
     const knobs = { 'second.factor': 'push', 'push.approve.after.ms': 'never' };
     world = await makeWorld({
       sessions: {
@@ -263,7 +264,7 @@ describe('a second factor whose windows are not seen', () => {
       configure: (sessions, root) => {
         for (const session of Object.values(sessions)) {
           const install = session['install'] as { java?: string };
-          install.java = withoutBridge(join(root, 'deaf'), join(findJavaHome(), 'bin', 'java'));
+          install.java = withoutBridge(join(root, 'jre', 'bin'), real);
         }
       },
     });
