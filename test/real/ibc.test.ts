@@ -31,6 +31,7 @@ function describeDevices(ibcJar: string): void {
         sessions: {
           ordered: { knobs, config: { secondFactor: { method: 'unknown', device } } },
           unknown: { knobs, config: { secondFactor: { method: 'unknown', device: 'Toaster' } } },
+          paired: { config: { jts: { secondFactor: 'seedofanewhost,5.2a;' } } },
           unseen: {
             knobs: { ...knobs, 'second.factor.late.title': 'yes' },
             config: { secondFactor: { method: 'unknown', device: 'IB Key' } },
@@ -66,6 +67,15 @@ function describeDevices(ibcJar: string): void {
       );
       await logsIn('unknown', '--device', 'IB Key');
       has(one(world.told('second-factor-device-chosen', { session: 'unknown' })), { IB_BY: 'operator' });
+    });
+
+    it('that is paired is known by a token which IBC has no reason to log', async () => {
+      const { status, stderr } = await world.ibctl('login', 'paired', '--timeout', '2m');
+      assert.equal(status, 0, stderr);
+      const { stdout } = await world.ibctl('logs', 'paired', '-n', '2000');
+      assert.match(stdout, /contains required minimal lines/);
+      assert.doesNotMatch(stdout, /seedofanewhost|jts\.ini: /);
+      assert.equal((await world.ibctl('stop', 'paired')).status, 0);
     });
 
     it('whose list IBC does not see is chosen by the agent', async () => {
