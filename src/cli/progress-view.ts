@@ -99,7 +99,8 @@ export class TextProgress implements ProgressView {
     const { secondFactor } = progress;
     if (secondFactor !== null) {
       const { method, attempt } = secondFactor;
-      tell(`second factor ${method} ${attempt}`, `hint: ${secondFactorHint(secondFactor)}`);
+      const hint = secondFactorHint(secondFactor, progress.session);
+      tell(`second factor ${method} ${attempt} ${hint}`, `hint: ${hint}`);
     }
     for (const condition of untoldConditions(progress)) {
       const hint = condition.hint === '' ? '' : `hint: ${condition.hint}`;

@@ -10,6 +10,7 @@ import type {
 } from '../protocol/methods.ts';
 import type { SecondFactorMethod, SessionStateName, Severity } from '../protocol/states.ts';
 import type { Paint, Style } from './output.ts';
+import { shellQuote } from './shell-quote.ts';
 import { type Column, displayWidth, printable, renderTable, wrap } from './table.ts';
 import { formatComing, formatDuration, formatTime, formatZone, fromWire } from './time-text.ts';
 
@@ -67,11 +68,18 @@ const SECOND_FACTOR_HINTS: Readonly<Record<SecondFactorMethod, string>> = {
   code: 'hand in the code with: ibctl code',
   challenge: 'hand in the answer with: ibctl code',
   passkey: 'the login asks for a passkey, which only a person can give',
-  'device-choice': 'the gateway asks which device to use: set secondFactor.device in the configuration',
+  'device-choice':
+    'the gateway asks which device to use: choose one in its window, and set secondFactor.device',
   unknown: "answer IBKR's second factor",
 };
 
-export function secondFactorHint({ method }: SecondFactor): string {
+/** With the command for the session of this name. */
+export function secondFactorHint({ method, devices }: SecondFactor, session: string): string {
+  const [first] = devices ?? [];
+  if (method === 'device-choice' && devices !== null && first !== undefined) {
+    const all = devices.map((device) => JSON.stringify(device)).join(', ');
+    return `choose one of ${all}, such as: ibctl login ${session} --device ${shellQuote(first)}`;
+  }
   return SECOND_FACTOR_HINTS[method] ?? SECOND_FACTOR_HINTS.unknown;
 }
 
@@ -231,7 +239,7 @@ function sessionDetails(session: SessionStatus, layout: Layout, nextIsInTable: b
   };
   if (session.secondFactor !== null) {
     add(`second factor: ${secondFactorText(session.secondFactor, layout.now)}`, 'yellow');
-    hint(secondFactorHint(session.secondFactor));
+    hint(secondFactorHint(session.secondFactor, session.name));
   }
   const stuck = session.state === 'halted' || session.state === 'backing-off';
   if (stuck) {

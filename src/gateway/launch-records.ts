@@ -10,6 +10,8 @@ export type LaunchOrder = {
   readonly kind: 'warm' | 'cold';
   /** Epoch milliseconds after which the order is void. */
   readonly notAfter: number;
+  /** Second-factor device of this login; left out: the configured one. A launcher of version 0.1 does not look at it. */
+  readonly device?: string;
 };
 
 /** It becomes part of a file name. */

@@ -7,6 +7,8 @@ import java.awt.FlowLayout;
 import java.awt.Font;
 import java.awt.GridBagLayout;
 import java.awt.Window;
+import java.awt.event.WindowAdapter;
+import java.awt.event.WindowEvent;
 import java.util.List;
 import javax.swing.BorderFactory;
 import javax.swing.JButton;
@@ -23,6 +25,8 @@ import javax.swing.Timer;
 final class SecondFactor {
   private static final String TITLE = "Second Factor Authentication";
   private static final int REOPEN_MS = 500;
+  /** Longer than whoever looks at the opening takes. */
+  private static final int TITLE_MS = 300;
 
   /** How it ended. */
   interface Outcome {
@@ -116,7 +120,7 @@ final class SecondFactor {
     bar.setPreferredSize(new Dimension(320, 6));
     middle.add(Look.pad(bar, 10, 0, 4, 0), Look.at(0, y++));
     middle.add(centre(Look.small("Waiting for authentication...")), Look.at(0, y));
-    JButton again = Look.button("Resend Notification");
+    JButton again = Look.button(scenario.text("push.resend.button", "Resend Notification"));
     again.addActionListener(event -> Console.say("second factor notification sent again"));
     show(middle, again, cancelButton());
     Console.say("second factor push sent");
@@ -207,6 +211,19 @@ final class SecondFactor {
     dialog.add(middle, BorderLayout.CENTER);
     dialog.add(row, BorderLayout.SOUTH);
     dialog.setMinimumSize(new Dimension(420, 0));
+    if (scenario.yes("second.factor.late.title", false)) {
+      JDialog untitled = dialog;
+      untitled.setTitle("");
+      Timer title = new Timer(TITLE_MS, event -> untitled.setTitle(TITLE));
+      title.setRepeats(false);
+      untitled.addWindowListener(
+          new WindowAdapter() {
+            @Override
+            public void windowOpened(WindowEvent event) {
+              title.start();
+            }
+          });
+    }
     Dialogs.open(dialog);
   }
 
