@@ -26,6 +26,8 @@ export type MachineSetup = {
   readonly binds?: readonly Bind[];
   /** `private`: a loopback of its own and nothing else. `host`: the host's, for apt. */
   readonly network?: 'private' | 'host';
+  /** System calls that systemd-nspawn's own filter refuses, to be let through. */
+  readonly systemCalls?: readonly string[];
 };
 
 export type RunOptions = Omit<CommandOptions, 'cwd' | 'end'> & {
@@ -137,6 +139,8 @@ export class Machine {
       this.#setup.network === 'host'
         ? ['--resolv-conf=replace-host']
         : ['--private-network', '--resolv-conf=off'];
+    const allowed = this.#setup.systemCalls ?? [];
+    const filter = allowed.length === 0 ? [] : [`--system-call-filter=${allowed.join(' ')}`];
     return [
       ...entering(this.#cgroup.entrances),
       // The machine ends with the process that tests it, however that ends: systemd-nspawn alone would leave its PID 1
@@ -151,7 +155,15 @@ export class Machine {
         '--kill-child=SIGKILL',
       ],
       ...['systemd-nspawn', '--quiet', `--directory=${this.#root.root}`, '--boot', `--machine=${this.name}`],
-      ...['--keep-unit', '--register=no', '--timezone=off', '--link-journal=no', ...network, ...binds],
+      ...[
+        '--keep-unit',
+        '--register=no',
+        '--timezone=off',
+        '--link-journal=no',
+        ...network,
+        ...filter,
+        ...binds,
+      ],
     ];
   }
 

@@ -34,11 +34,12 @@ export async function sessionStatus(machine: Machine, session = 'live'): Promise
   return found;
 }
 
-/** Waits until the session is in this state. */
+/** Waits until the session, by default the first one, is in this state. */
 export async function inState(
   machine: Machine,
   state: SessionStatus['state'],
   deadlineMs = 90_000,
+  session: string | null = null,
 ): Promise<SessionStatus> {
   let last: SessionStatus | null = null;
   return await poll(
@@ -46,7 +47,8 @@ export async function inState(
     async () => {
       const { status, stdout } = await ibctl(machine, ['status', '--json']);
       if (status !== 0) return null;
-      last = (JSON.parse(stdout) as Status).sessions[0] ?? null;
+      const { sessions } = JSON.parse(stdout) as Status;
+      last = sessions.find(({ name }) => session === null || name === session) ?? null;
       return last?.state === state ? last : null;
     },
     { deadlineMs },

@@ -13,23 +13,38 @@ final class CodeCheck {
   private final String fixed;
   private final byte[] seed;
   private long usedStep = Long.MIN_VALUE;
+  private int refusals;
+
+  /** What became of a code. `step` is the time step that it is of; null: of none near this moment, or the code is a fixed one. */
+  record Verdict(boolean accepted, Long step) {
+    /** For the console; never the code. */
+    @Override
+    public String toString() {
+      return (accepted ? "accepted" : "rejected") + (step == null ? "" : " step=" + step);
+    }
+  }
 
   CodeCheck(Scenario scenario) {
     String text = scenario.text("totp.seed", null);
     seed = text == null ? null : decode(text);
     fixed = scenario.text("totp.code", "123456");
+    refusals = scenario.integer("totp.refuse", 0);
   }
 
-  boolean accepts(String code) {
-    if (seed == null) return code.equals(fixed);
+  Verdict judge(String code) {
+    Long step = seed == null ? null : stepOf(code);
+    boolean right = seed == null ? code.equals(fixed) : step != null && step > usedStep;
+    if (right && step != null) usedStep = step;
+    return new Verdict(right && refusals-- <= 0, step);
+  }
+
+  /** Used or not. */
+  private Long stepOf(String code) {
     long now = System.currentTimeMillis() / STEP_MS;
     for (long step = now - 1; step <= now + 1; step++) {
-      if (step > usedStep && code.equals(codeOf(step))) {
-        usedStep = step;
-        return true;
-      }
+      if (code.equals(codeOf(step))) return step;
     }
-    return false;
+    return null;
   }
 
   private String codeOf(long step) {

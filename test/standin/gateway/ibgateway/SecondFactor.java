@@ -156,13 +156,13 @@ final class SecondFactor {
   private void check(JTextField field, JLabel note) {
     if (over) return;
     String code = field.getText().trim();
-    if (codes.accepts(code)) {
-      Console.say("second factor code accepted");
+    CodeCheck.Verdict verdict = codes.judge(code);
+    Console.say("second factor code " + verdict + (verdict.accepted() ? "" : " len=" + code.length()));
+    if (verdict.accepted()) {
       end();
       outcome.accepted();
       return;
     }
-    Console.say("second factor code rejected len=" + code.length());
     if (scenario.text("totp.reject", "same").equals("reopen")) {
       dialog.dispose();
       Timer reopen = new Timer(REOPEN_MS, event -> { if (!over) openCode(); });
