@@ -9,6 +9,7 @@ import {
   isRestartComing,
   paintState,
   progressText,
+  secondFactorAsks,
   secondFactorHint,
   untoldConditions,
 } from './status-text.ts';
@@ -100,7 +101,8 @@ export class TextProgress implements ProgressView {
     if (secondFactor !== null) {
       const { method, attempt } = secondFactor;
       const hint = secondFactorHint(secondFactor, progress.session);
-      tell(`second factor ${method} ${attempt} ${hint}`, `hint: ${hint}`);
+      const asks = secondFactorAsks(secondFactor) ?? '';
+      tell(`second factor ${method} ${attempt} ${hint} ${asks}`, asks, `hint: ${hint}`);
     }
     for (const condition of untoldConditions(progress)) {
       const hint = condition.hint === '' ? '' : `hint: ${condition.hint}`;

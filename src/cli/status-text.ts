@@ -65,8 +65,8 @@ export function secondFactorText(pending: SecondFactor, now: number): string {
 const SECOND_FACTOR_HINTS: Readonly<Record<SecondFactorMethod, string>> = {
   'ib-key': 'approve the notification of IBKR Mobile on the phone',
   totp: 'ib-code types the code: nothing is to be done',
-  code: 'hand in the code with: ibctl code',
-  challenge: 'hand in the answer with: ibctl code',
+  code: 'hand in the code with: ibctl code NAME',
+  challenge: 'hand in the answer with: ibctl code NAME',
   passkey: 'the login asks for a passkey, which only a person can give',
   'device-choice':
     'the gateway asks which device to use: choose one in its window, and set secondFactor.device',
@@ -80,7 +80,13 @@ export function secondFactorHint({ method, devices }: SecondFactor, session: str
     const all = devices.map((device) => JSON.stringify(device)).join(', ');
     return `choose one of ${all}, such as: ibctl login ${session} --device ${shellQuote(first)}`;
   }
-  return SECOND_FACTOR_HINTS[method] ?? SECOND_FACTOR_HINTS.unknown;
+  return (SECOND_FACTOR_HINTS[method] ?? SECOND_FACTOR_HINTS.unknown).replace('NAME', session);
+}
+
+/** What the window asks a person to type; null when it asks for nothing of the kind. */
+export function secondFactorAsks({ method, prompt, challenge }: SecondFactor): string | null {
+  if (challenge !== null) return `challenge: ${printable(challenge)}`;
+  return method === 'code' && prompt !== null ? `asks: ${printable(prompt)}` : null;
 }
 
 /** The conditions without the one that a pending second factor tells already. */
@@ -239,6 +245,8 @@ function sessionDetails(session: SessionStatus, layout: Layout, nextIsInTable: b
   };
   if (session.secondFactor !== null) {
     add(`second factor: ${secondFactorText(session.secondFactor, layout.now)}`, 'yellow');
+    const asks = secondFactorAsks(session.secondFactor);
+    if (asks !== null) add(asks);
     hint(secondFactorHint(session.secondFactor, session.name));
   }
   const stuck = session.state === 'halted' || session.state === 'backing-off';

@@ -288,7 +288,13 @@ export class BridgeWindowWatch implements WindowWatch {
     const there = windows.find(({ id }) => id === window);
     if (there === undefined) throw changed(`there is no window ${window} any more`);
     const { fields, clickable } = lookAt(there);
-    const [path] = fields;
+    const [path, another] = fields;
+    if (another !== undefined) {
+      throw changed(
+        `window ${window} has ${fields.length} fields, and a code belongs into one`,
+        'choose another device for this login: ibctl login --device; ibctl windows shows what it asks',
+      );
+    }
     const button = clickable.find(({ text }) => HANDS_IN.test(text.trim()));
     if (path === undefined || button === undefined)
       throw changed(

@@ -112,4 +112,82 @@ export function describeCodesByHand(ibcJar?: string): void {
       assert.equal((await world.status()).state, 'awaiting-second-factor');
     });
   });
+
+  describe('a code by text message, where those of the app are typed by ib-code', () => {
+    let world: World;
+    before(async () => {
+      world = await makeWorld({
+        ...jar,
+        sessions: {
+          live: {
+            seed: 'JBSWY3DPEHPK3PXPMFRGGZDF',
+            knobs: { 'second.factor': 'sms', 'totp.code': RIGHT },
+            config: { secondFactor: { method: 'totp' } },
+          },
+        },
+      });
+      await world.startAgent();
+    });
+    after(() => world.dispose());
+
+    it('is left to a person', async () => {
+      const login = world.ibctl('login', '--timeout', '120s', 'live');
+      await seen(world);
+      assert.equal((await world.status()).secondFactor?.method, 'code');
+      const { status, stderr } = await code(world, RIGHT, 'live');
+      assert.equal(status, 0, stderr);
+      assert.equal((await login).status, 0);
+      has(one(world.told('second-factor-code-typed')), { IB_BY: 'operator' });
+    });
+  });
+
+  describe('a challenge of IB Key', () => {
+    let world: World;
+    before(async () => {
+      world = await makeWorld({
+        ...jar,
+        sessions: {
+          live: {
+            knobs: { 'second.factor': 'challenge', 'totp.code': '81726354' },
+            config: { secondFactor: { method: 'ib-key' } },
+          },
+        },
+      });
+      await world.startAgent();
+    });
+    after(() => world.dispose());
+
+    it('is shown by status and event, and answered with ibctl code', async () => {
+      const login = world.ibctl('login', '--timeout', '120s', 'live');
+      await seen(world);
+      const { secondFactor } = await world.status();
+      assert.deepEqual([secondFactor?.method, secondFactor?.challenge], ['challenge', '427931']);
+      assert.ok(
+        world.told('second-factor-pending').some((record) => record['IB_CHALLENGE'] === '427931'),
+        'the event has the challenge',
+      );
+      assert.match((await world.ibctl('status', 'live')).stdout, /427931/);
+      const wrong = await code(world, '12', 'live');
+      assert.equal(wrong.status, 2, wrong.stderr);
+      const { status, stderr } = await code(world, '8172 6354', 'live');
+      assert.equal(status, 0, stderr);
+      assert.equal((await login).status, 0);
+    });
+  });
+
+  describe('a passkey', () => {
+    let world: World;
+    before(async () => {
+      world = await makeWorld({ ...jar, sessions: { live: { knobs: { 'second.factor': 'passkey' } } } });
+      await world.startAgent();
+    });
+    after(() => world.dispose());
+
+    it('halts the login with what to do about it', async () => {
+      const { status, stderr } = await world.ibctl('login', '--timeout', '120s', 'live');
+      assert.equal(status, 6, stderr);
+      assert.match(stderr, /passkey/);
+      has(await world.event('session-halted'), { IB_REASON: 'passkey-required' });
+    });
+  });
 }

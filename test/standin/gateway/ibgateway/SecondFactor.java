@@ -24,6 +24,7 @@ import javax.swing.Timer;
 
 final class SecondFactor {
   private static final String TITLE = "Second Factor Authentication";
+  private static final String APP = "Enter Mobile Authenticator app code";
   private static final int REOPEN_MS = 500;
   /** Longer than whoever looks at the opening takes. */
   private static final int TITLE_MS = 300;
@@ -60,9 +61,12 @@ final class SecondFactor {
   void open(String kind) {
     switch (kind) {
       case "push" -> openPush();
-      case "totp" -> openCode();
+      case "totp" -> openCode(APP);
+      case "sms" -> openCode("Enter the code that was sent to your mobile phone number by SMS");
+      case "challenge" -> openCode("Open IB Key on your phone and type this challenge:", "427 931", "Enter the response shown there");
+      case "passkey" -> openPasskey();
       case "devices" -> openDevices();
-      default -> throw new IllegalArgumentException("second.factor '" + kind + "' is not one of none, push, totp, devices");
+      default -> throw new IllegalArgumentException("second.factor '" + kind + "' is not one of none, push, totp, sms, challenge, passkey, devices");
     }
   }
 
@@ -132,7 +136,13 @@ final class SecondFactor {
     }
   }
 
-  private void openCode() {
+  private void openPasskey() {
+    JPanel middle = body();
+    middle.add(Look.paragraph("Use your Passkey to continue", 28), Look.at(0, 0));
+    show(middle, cancelButton());
+  }
+
+  private void openCode(String... asks) {
     JPanel middle = body();
     JTextField field = Look.field(10);
     field.setFont(new Font(Font.MONOSPACED, Font.PLAIN, 20));
@@ -142,18 +152,18 @@ final class SecondFactor {
     JButton ok = Look.primary("OK");
     int y = 0;
     middle.add(centre(Look.bold("Verify your identity")), Look.at(0, y++));
-    middle.add(Look.centred("Enter Mobile Authenticator app code"), Look.at(0, y++));
+    for (String line : asks) middle.add(Look.centred(line), Look.at(0, y++));
     JPanel line = new JPanel(new FlowLayout(FlowLayout.CENTER, 0, 0));
     line.setOpaque(false);
     line.add(field);
     middle.add(Look.pad(line, 6, 0, 2, 0), Look.at(0, y++));
     middle.add(note, Look.at(0, y));
-    ok.addActionListener(event -> check(field, note));
+    ok.addActionListener(event -> check(field, note, asks));
     show(middle, ok, cancelButton());
     dialog.getRootPane().setDefaultButton(ok);
   }
 
-  private void check(JTextField field, JLabel note) {
+  private void check(JTextField field, JLabel note, String... asks) {
     if (over) return;
     String code = field.getText().trim();
     CodeCheck.Verdict verdict = codes.judge(code);
@@ -165,7 +175,7 @@ final class SecondFactor {
     }
     if (scenario.text("totp.reject", "same").equals("reopen")) {
       dialog.dispose();
-      Timer reopen = new Timer(REOPEN_MS, event -> { if (!over) openCode(); });
+      Timer reopen = new Timer(REOPEN_MS, event -> { if (!over) openCode(asks); });
       reopen.setRepeats(false);
       reopen.start();
     } else {
@@ -191,7 +201,7 @@ final class SecondFactor {
           Console.say("second factor device selected: " + device);
           dialog.dispose();
           if (device.equals("IB Key")) openPush();
-          else openCode();
+          else openCode(APP);
         });
     show(middle, ok, cancelButton());
     dialog.getRootPane().setDefaultButton(ok);
