@@ -1,5 +1,6 @@
 // Owns what a session must not forget when the agent is restarted: that it is halted, that it waits, what went wrong, and what runs.
 
+import { isRecord } from '../protocol/json.ts';
 import { REASONS, type Reason } from './reasons.ts';
 import type { PushCount } from './resend.ts';
 import { type AfterStop, type Codes, NO_CODES, type Run, type SessionState } from './session-state.ts';
@@ -210,10 +211,6 @@ function parseRestart(value: unknown): RunMemory['restart'] | undefined {
 
 function timeOrNull(value: unknown): number | null | undefined {
   return value === null || isTime(value) ? value : undefined;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
 }
 
 function isLaunch(value: unknown): value is RunMemory['launch'] {
