@@ -12,7 +12,8 @@ export function dialogsReference(): string {
     'dialog that none of them knows is told as `dialog-unknown` with its text and its buttons once it was open for five seconds; one',
     'that is known and should be gone by then (*told after*, and five seconds more) is told in the same way. `ibctl windows` shows what is',
     'open and which rule knows it, `ibctl windows click` answers it. The agent presses a button by itself only where the last column has',
-    "one, and only when the session's `dialogs.answer` names the rule.",
+    "one, and only when the session's `dialogs.answer` names the rule. From the list of second-factor devices it chooses what was given",
+    'with `ibctl login --device` or is configured, should IBC not have done so by itself.',
     '',
     '| rule | what it is | told after | may be pressed |',
     '|---|---|---|---|',
@@ -21,7 +22,8 @@ export function dialogsReference(): string {
   return `${lines.join('\n')}\n`;
 }
 
-function row({ id, what, waitsMs, click }: DialogRule): string {
+function row({ id, what, waitsMs, click, resend }: DialogRule): string {
   const after = waitsMs === null ? '' : waitsMs === 0 ? 'at once' : `${waitsMs / 1000} s`;
-  return `| \`${id}\` | ${what} | ${after} | ${click === null ? '' : `"${click.button}" in "${click.title}"`} |`;
+  const asked = resend === null ? '' : 'the one that sends it again, by `ibctl second-factor resend` alone';
+  return `| \`${id}\` | ${what} | ${after} | ${click === null ? asked : `"${click.button}" in "${click.title}"`} |`;
 }

@@ -2,7 +2,9 @@
 
 import type { Config } from '../config/types.ts';
 import type { Handlers } from '../control/router.ts';
+import { openDeviceList, refuseDevice } from '../domain/device-choice.ts';
 import type { OperatorAction, Override } from '../domain/facts.ts';
+import { MOST_PUSHES } from '../domain/resend.ts';
 import type { SessionState } from '../domain/session-state.ts';
 import type { Ring } from '../events/ring.ts';
 import { type Clock, isoTime } from '../host/clock.ts';
@@ -72,6 +74,7 @@ export function makeHandlers(parts: HandlerParts): Handlers {
       readonly session?: string | undefined;
       readonly follow: boolean;
       readonly askedAt?: string | undefined;
+      readonly device?: string | undefined;
     },
     call: ProgressCall,
     action: OperatorAction,
@@ -87,7 +90,12 @@ export function makeHandlers(parts: HandlerParts): Handlers {
       return { reached: judge(loop.state) === 'reached', session: progressNow(loop) };
     }
     const judge = judgeFrom(loop);
-    loop.operate(action, override);
+    const { device = null } = params;
+    const chooses = device !== null && action !== 'restart-cold' && openDeviceList(loop.state.phase) !== null;
+    // A list that is still open was not answered; one that is gone was, perhaps by the call that was lost.
+    const wasChosen = before !== null && device !== null && !chooses && refuseDevice(loop.state) !== null;
+    if (chooses && device !== null) await loop.chooseDevice(device);
+    else if (!wasChosen) loop.operate(action, override, device);
     if (params.follow) return await follow(loop, judge, call);
     return { reached: judge(loop.state) === 'reached', session: progressNow(loop) };
   };
@@ -140,10 +148,20 @@ export function makeHandlers(parts: HandlerParts): Handlers {
     login: (params, call) => operate(params, call, 'login', () => judgeLogin, overrideOf(params, call.actor)),
     start: (params, call) => operate(params, call, 'start', () => judgeLogin, overrideOf(params, call.actor)),
     stop: (params, call) => operate(params, call, 'stop', () => judgeStop),
-    restart: (params, call) =>
-      operate(params, call, params.cold ? 'restart-cold' : 'restart-warm', (loop) =>
+    restart: (params, call) => {
+      if (params.device !== undefined && !params.cold) {
+        throw new AgentError(
+          'invalid-params',
+          'a warm restart asks for no second factor, so it takes no device',
+          {
+            hint: 'add --cold',
+          },
+        );
+      }
+      return operate(params, call, params.cold ? 'restart-cold' : 'restart-warm', (loop) =>
         judgeRestart(loop.state.run?.order ?? null),
-      ),
+      );
+    },
     wait: async (params, call) => {
       const outcome = await follow(
         findLoop(loops, params.session),
@@ -217,9 +235,22 @@ export function makeHandlers(parts: HandlerParts): Handlers {
     },
     'window-click': async ({ session, window, button, askedAt }) => {
       const loop = findLoop(loops, session);
-      refuseRepeated(askedAt);
+      refuseRepeated(askedAt, 'the button was pressed', 'ibctl windows');
       await loop.windows.click(window, button);
       return { session: loop.config.name, window, button };
+    },
+    'second-factor-resend': async ({ session, askedAt }) => {
+      const loop = findLoop(loops, session);
+      refuseRepeated(askedAt, 'the notification was sent again', 'ibctl status, and on the phone');
+      await loop.resendPush();
+      const { phase, run } = loop.state;
+      const deadline = phase.name === 'awaiting-second-factor' ? phase.deadline : clock.now();
+      return {
+        session: loop.config.name,
+        pushes: run?.pushes?.count ?? 1,
+        mostPushes: MOST_PUSHES,
+        deadline: isoTime(deadline),
+      };
     },
     screenshot: async ({ session, window }, call) => {
       const loop = findLoop(loops, session);
@@ -249,11 +280,7 @@ function overrideOf(
 }
 
 /** A press, or a code, cannot be found out about afterwards, and twice may be once too often. */
-function refuseRepeated(
-  askedAt: string | undefined,
-  what = 'the button was pressed',
-  look = 'ibctl windows',
-): void {
+function refuseRepeated(askedAt: string | undefined, what: string, look: string): void {
   if (askedAt === undefined) return;
   throw new AgentError('connection-lost', `the agent was restarted: it is not known whether ${what}`, {
     hint: `see what shows now: ${look}`,

@@ -3,14 +3,12 @@
 import { setImmediate } from 'node:timers/promises';
 import { CATALOGUE, isEventName } from '../events/catalogue.ts';
 import { isoTime } from '../host/clock.ts';
-import type { Journal, JournalEntry } from '../host/journal-reader.ts';
+import { type Journal, type JournalEntry, readToEnd } from '../host/journal-reader.ts';
 import type { EventRecord, LogLine } from '../protocol/methods.ts';
 import { parseSessionName, type SessionName } from '../protocol/session-name.ts';
 import { SESSION_STATES } from '../protocol/states.ts';
 import { lineOf } from '../supervisor/unit-life.ts';
 import { AGENT_UNIT, sessionUnits } from '../supervisor/units.ts';
-
-const BATCH = 500;
 
 /** The newest events that agents on this host told before `before` (epoch milliseconds), oldest first, numbered from 1. */
 export async function pastEvents(
@@ -64,18 +62,13 @@ async function readAll(
   journal: Journal,
   query: Parameters<Journal['open']>[0],
 ): Promise<readonly JournalEntry[]> {
-  const reader = journal.open(query);
-  try {
-    const entries: JournalEntry[] = [];
-    for (let batch = reader.read(BATCH); batch.length > 0; batch = reader.read(BATCH)) {
-      entries.push(...batch);
-      // Others are served meanwhile.
-      await setImmediate();
-    }
-    return entries;
-  } finally {
-    reader.close();
+  const entries: JournalEntry[] = [];
+  for (const batch of readToEnd(journal, query)) {
+    entries.push(...batch);
+    // Others are served meanwhile.
+    await setImmediate();
   }
+  return entries;
 }
 
 /** An event as it stands in the journal; null for other records of the agent, and for events that this version does not know. */

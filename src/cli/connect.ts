@@ -82,3 +82,11 @@ export function sessionParam(input: VerbInput): { session?: SessionName } {
   }
   return { session };
 }
+
+/** `{device}` for the parameters of a login, or nothing when --device was left out. Throws AgentError `invalid-params`. */
+export function deviceParam(input: VerbInput): { device?: string } {
+  const device = input.text('--device');
+  if (device === undefined) return {};
+  if (device.trim() === '') throw usageError('--device: the entry of the device list is empty');
+  return { device };
+}

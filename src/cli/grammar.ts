@@ -112,6 +112,13 @@ const ORDER_OPTIONS: readonly OptionSpec[] = [
   QUIET,
 ];
 
+const DEVICE: OptionSpec = {
+  long: '--device',
+  description:
+    'second-factor device of this login, as the list has it, instead of the configured one; while the list is open: choose it there, without another login',
+  value: { kind: 'text', placeholder: 'DEVICE' },
+};
+
 const ORDER_DETAILS = [
   'One line for each state, with the time since the command started; while a second factor is pending or a restart is coming, the time left.',
   'Ctrl-C stops watching, not the session. With --json: one object a line, {"progress": {...}}, at the end {"outcome": {...}}.',
@@ -295,6 +302,48 @@ export const GRAMMAR: readonly HelpGroup[] = [
         ],
       },
       {
+        name: 'second-factor',
+        summary: 'the notification of a pending second factor, and the token of a paired phone',
+        arguments: [],
+        options: [],
+        examples: [],
+        verbs: [
+          {
+            name: 'resend',
+            summary: 'have the pending notification of IBKR Mobile sent again',
+            details: [
+              "Presses the button of the gateway's window that does so. It is a second factor like any other: it counts against the budgets of second factors, and is refused with login-deferred when one is used up. At least 30 seconds lie between two notifications, and one second factor has three at most.",
+            ],
+            arguments: [SESSION],
+            options: [],
+            examples: [
+              { command: 'ibctl second-factor resend live', does: 'when none arrived on the phone' },
+            ],
+            exits: {
+              [EXIT.failed]:
+                'not sent, or not known to be: no notification is pending, its window is not seen, or too soon',
+              [EXIT.operatorNeeded]: 'the budget of second factors is used up',
+            },
+          },
+          {
+            name: 'show',
+            summary: 'the second-factor token that a gateway keeps in its jts.ini; for root, needs no agent',
+            details: [
+              'A gateway writes it once the phone was paired with it. With it in the configuration (jts.secondFactor) another host counts as the same paired device. It is shown in part only, unless --reveal: treat it like a password.',
+            ],
+            arguments: [ONE_OR_ALL],
+            options: [{ long: '--reveal', description: 'show the token in full, ready to be copied' }],
+            examples: [
+              { command: 'sudo ibctl second-factor show live', does: 'is there one, and since when?' },
+              {
+                command: 'sudo ibctl second-factor show --reveal live',
+                does: 'the line for the configuration',
+              },
+            ],
+          },
+        ],
+      },
+      {
         name: 'screenshot',
         summary: "save a picture of the gateway's windows",
         details: [
@@ -334,10 +383,15 @@ export const GRAMMAR: readonly HelpGroup[] = [
               'let one login through although the login budget is used up; asks for the name of the session. Never against a lock-out by IBKR, nor while a second factor is outstanding',
           },
           { long: '--yes', description: 'with --override: do not ask' },
+          DEVICE,
           ...ORDER_OPTIONS,
         ],
         examples: [
           { command: 'ibctl login live', does: 'log in; have the phone at hand' },
+          {
+            command: "ibctl login live --device 'IB Key'",
+            does: 'with this device, or choose it at the open list',
+          },
           { command: 'ibctl login --override live', does: 'once more, although the budget is used up' },
           { command: 'ibctl login --timeout 5m --json live', does: 'for programs' },
         ],
@@ -372,7 +426,7 @@ export const GRAMMAR: readonly HelpGroup[] = [
         summary: 'want a session up, also after a restart of the agent',
         details: ORDER_DETAILS,
         arguments: [SESSION],
-        options: ORDER_OPTIONS,
+        options: [DEVICE, ...ORDER_OPTIONS],
         examples: [{ command: 'ibctl start paper', does: 'bring it up and follow it' }],
         exits: UP_EXITS,
       },
@@ -397,7 +451,14 @@ export const GRAMMAR: readonly HelpGroup[] = [
           ...ORDER_DETAILS,
         ],
         arguments: [SESSION],
-        options: [{ long: '--cold', description: 'end the login and log in anew' }, ...ORDER_OPTIONS],
+        options: [
+          { long: '--cold', description: 'end the login and log in anew' },
+          {
+            ...DEVICE,
+            description: 'with --cold: second-factor device of that login instead of the configured one',
+          },
+          ...ORDER_OPTIONS,
+        ],
         examples: [
           { command: 'ibctl restart live', does: 'a fresh gateway, no phone needed' },
           { command: 'ibctl restart --cold live', does: 'a fresh login' },

@@ -9,6 +9,7 @@ import {
   isRestartComing,
   paintState,
   progressText,
+  secondFactorAsks,
   secondFactorHint,
   untoldConditions,
 } from './status-text.ts';
@@ -99,7 +100,9 @@ export class TextProgress implements ProgressView {
     const { secondFactor } = progress;
     if (secondFactor !== null) {
       const { method, attempt } = secondFactor;
-      tell(`second factor ${method} ${attempt}`, `hint: ${secondFactorHint(secondFactor)}`);
+      const hint = secondFactorHint(secondFactor, progress.session);
+      const asks = secondFactorAsks(secondFactor) ?? '';
+      tell(`second factor ${method} ${attempt} ${hint} ${asks}`, asks, `hint: ${hint}`);
     }
     for (const condition of untoldConditions(progress)) {
       const hint = condition.hint === '' ? '' : `hint: ${condition.hint}`;

@@ -20,6 +20,8 @@ const VERBS: Readonly<Record<string, () => Promise<Verb>>> = {
   'windows list': async () => (await import('./verbs/windows.ts')).runWindows,
   code: async () => (await import('./verbs/code.ts')).runCode,
   'windows click': async () => (await import('./verbs/windows.ts')).runWindowsClick,
+  'second-factor show': async () => (await import('./verbs/second-factor-show.ts')).runSecondFactorShow,
+  'second-factor resend': async () => (await import('./verbs/second-factor.ts')).runSecondFactorResend,
   screenshot: async () => (await import('./verbs/screenshot.ts')).runScreenshot,
   'config check': async () => (await import('./verbs/config.ts')).runConfigCheck,
   'config show': async () => (await import('./verbs/config.ts')).runConfigShow,

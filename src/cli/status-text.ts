@@ -10,6 +10,7 @@ import type {
 } from '../protocol/methods.ts';
 import type { SecondFactorMethod, SessionStateName, Severity } from '../protocol/states.ts';
 import type { Paint, Style } from './output.ts';
+import { shellQuote } from './shell-quote.ts';
 import { type Column, displayWidth, printable, renderTable, wrap } from './table.ts';
 import { formatComing, formatDuration, formatTime, formatZone, fromWire } from './time-text.ts';
 
@@ -64,15 +65,28 @@ export function secondFactorText(pending: SecondFactor, now: number): string {
 const SECOND_FACTOR_HINTS: Readonly<Record<SecondFactorMethod, string>> = {
   'ib-key': 'approve the notification of IBKR Mobile on the phone',
   totp: 'ib-code types the code: nothing is to be done',
-  code: 'hand in the code with: ibctl code',
-  challenge: 'hand in the answer with: ibctl code',
+  code: 'hand in the code with: ibctl code NAME',
+  challenge: 'hand in the answer with: ibctl code NAME',
   passkey: 'the login asks for a passkey, which only a person can give',
-  'device-choice': 'the gateway asks which device to use: set secondFactor.device in the configuration',
+  'device-choice':
+    'the gateway asks which device to use: choose one in its window, and set secondFactor.device',
   unknown: "answer IBKR's second factor",
 };
 
-export function secondFactorHint({ method }: SecondFactor): string {
-  return SECOND_FACTOR_HINTS[method] ?? SECOND_FACTOR_HINTS.unknown;
+/** With the command for the session of this name. */
+export function secondFactorHint({ method, devices }: SecondFactor, session: string): string {
+  const [first] = devices ?? [];
+  if (method === 'device-choice' && devices !== null && first !== undefined) {
+    const all = devices.map((device) => JSON.stringify(device)).join(', ');
+    return `choose one of ${all}, such as: ibctl login ${session} --device ${shellQuote(first)}`;
+  }
+  return (SECOND_FACTOR_HINTS[method] ?? SECOND_FACTOR_HINTS.unknown).replace('NAME', session);
+}
+
+/** What the window asks a person to type; null when it asks for nothing of the kind. */
+export function secondFactorAsks({ method, prompt, challenge }: SecondFactor): string | null {
+  if (challenge !== null) return `challenge: ${printable(challenge)}`;
+  return method === 'code' && prompt !== null ? `asks: ${printable(prompt)}` : null;
 }
 
 /** The conditions without the one that a pending second factor tells already. */
@@ -231,7 +245,9 @@ function sessionDetails(session: SessionStatus, layout: Layout, nextIsInTable: b
   };
   if (session.secondFactor !== null) {
     add(`second factor: ${secondFactorText(session.secondFactor, layout.now)}`, 'yellow');
-    hint(secondFactorHint(session.secondFactor));
+    const asks = secondFactorAsks(session.secondFactor);
+    if (asks !== null) add(asks);
+    hint(secondFactorHint(session.secondFactor, session.name));
   }
   const stuck = session.state === 'halted' || session.state === 'backing-off';
   if (stuck) {

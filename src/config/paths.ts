@@ -54,6 +54,8 @@ export function sessionPaths(roots: Roots, session: string) {
     state,
     /** Id of the last launch order that was used. */
     lastOrder: join(state, 'last-order'),
+    /** Digest of the configured second-factor token that was written to jts.ini last. */
+    writtenToken: join(state, 'written-token'),
     defaultSettings: join(state, 'settings'),
     /** Order to type a one-time code, written by the agent, 0640. */
     codeOrder: join(roots.runtimeRoot, 'ib-agent', 'code', `${session}.json`),

@@ -376,7 +376,7 @@ const jtsSchema = documented(
             .optional(),
           {
             description:
-              'Second-factor token that a gateway wrote after the phone was paired with it, copied from another jts.ini: [Communication] 2ndFactor.',
+              'Second-factor token that a gateway wrote after the phone was paired with it, as `ibctl second-factor show --reveal` prints it: [Communication] 2ndFactor. Written where there is none and when it is new here; one that the gateway writes later stays.',
             examples: ['abcdefghijklmnopqrstuvwxyz,5.2a;'],
             restart: 'session',
           },

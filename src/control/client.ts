@@ -67,6 +67,7 @@ const METHOD_ACCESS: { readonly [M in MethodName]: (typeof METHODS)[M]['access']
   code: 'operate',
   'window-click': 'operate',
   screenshot: 'operate',
+  'second-factor-resend': 'operate',
 };
 
 const RETRY_MS = 2_000;

@@ -297,7 +297,7 @@ function sessionOf(params: object): string | null {
 }
 
 function askedOf(params: object): Asked {
-  const words = ['window', 'button'].map((key) => (params as Record<string, unknown>)[key]);
+  const words = ['window', 'button', 'device'].map((key) => (params as Record<string, unknown>)[key]);
   const said = words.filter((word) => typeof word === 'string');
   return {
     detail: said.length === 0 ? null : said.map(printable).join(' '),

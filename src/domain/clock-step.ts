@@ -23,6 +23,8 @@ export function afterClockStep(state: SessionState, stepMs: number): SessionStat
               untoldUntil: at(run.sight.untoldUntil),
             },
             codes: { ...run.codes, silentUntil: at(run.codes.silentUntil), due: at(run.codes.due) },
+            choice: { ...run.choice, pickAt: at(run.choice.pickAt) },
+            pushes: run.pushes === null ? null : { ...run.pushes, lastAt: at(run.pushes.lastAt) },
             restartAsked:
               run.restartAsked === null ? null : { ...run.restartAsked, at: at(run.restartAsked.at) },
             afterExit:

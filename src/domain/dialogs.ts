@@ -33,6 +33,8 @@ export type DialogRule = {
    * the dialog open; both texts must be exactly these, but for the case of the button's.
    */
   readonly click: { readonly setting: Answerable; readonly title: string; readonly button: string } | null;
+  /** Button that sends a notification to the phone again, in lower case; only ever pressed for an operator who asks. */
+  readonly resend: RegExp | null;
 };
 
 const AT_ONCE = 0;
@@ -46,6 +48,10 @@ const MAIN_MENU = /^about (?:ib )?gateway$/;
 const REJECTED =
   /\b(?:code|passcode|response|value)s?\b.{0,60}\b(?:not correct|incorrect|invalid|not valid|wrong|expired|rejected)|\b(?:invalid|incorrect|wrong)\b.{0,30}\b(?:code|passcode|response|value)/;
 
+/** `Resend Notification`, `Re-send push`, `Send notification again`, `Send another notification`, `Resend`. */
+const RESEND =
+  /^re-?send(?: (?:the )?(?:push )?(?:notification|push|request|message))?$|^send (?:the |another |a new )?(?:push )?(?:notification|push|request)(?: again)?$|^send again$/;
+
 function refused(
   cause: Extract<GatewayFact, { kind: 'login-refused' }>['cause'],
 ): (look: Look) => readonly GatewayFact[] {
@@ -56,9 +62,9 @@ function rule(
   id: string,
   what: string,
   match: Match,
-  rest: Partial<Pick<DialogRule, 'facts' | 'waitsMs' | 'click'>> = {},
+  rest: Partial<Pick<DialogRule, 'facts' | 'waitsMs' | 'click' | 'resend'>> = {},
 ): DialogRule {
-  return { id, what, match, facts: null, waitsMs: null, click: null, ...rest };
+  return { id, what, match, facts: null, waitsMs: null, click: null, resend: null, ...rest };
 }
 
 const hasField = (look: Look) => look.fields.length > 0;
@@ -84,7 +90,7 @@ const SECOND_FACTOR: readonly DialogRule[] = [
       not: PASSKEY,
       where: (look) => noField(look) && look.rows === null && !REJECTED.test(look.text),
     },
-    { facts: (look) => [shown('ib-key', look)] },
+    { facts: (look) => [shown('ib-key', look)], resend: RESEND },
   ),
   rule(
     'second-factor-challenge',
@@ -457,6 +463,16 @@ export function findAnswer(
   const [button, ...others] = lookAt(window).clickable.filter(
     ({ text }) => text.trim().toLowerCase() === wanted,
   );
+  return button === undefined || others.length > 0 ? null : button;
+}
+
+/** Where to click for another notification; null unless the rule knows such a button and the window has exactly one. */
+export function findResend(
+  { resend }: DialogRule,
+  window: SeenWindow,
+): { readonly path: string; readonly text: string } | null {
+  if (resend === null) return null;
+  const [button, ...others] = lookAt(window).clickable.filter(({ text }) => resend.test(lowered(text)));
   return button === undefined || others.length > 0 ? null : button;
 }
 

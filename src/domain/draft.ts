@@ -261,7 +261,12 @@ export class Draft {
   }
 
   /** Starts a JVM when the budget allows it, and halts otherwise; waits while another session of the user may ring its phone. */
-  launch(kind: LaunchKind, reason: Reason, override: Override | null = null): void {
+  launch(
+    kind: LaunchKind,
+    reason: Reason,
+    override: Override | null = null,
+    device: string | null = null,
+  ): void {
     if (this.run !== null) return;
     const { now, order } = this.ctx;
     if (kind === 'cold' && this.#mayNotLogIn(reason, override)) return;
@@ -275,9 +280,9 @@ export class Draft {
     }
     this.token = false;
     this.held = false;
-    this.run = { ...NEW_RUN, said: NOTHING_SAID, order, launch: kind, startedAt: now };
+    this.run = { ...NEW_RUN, said: NOTHING_SAID, order, launch: kind, startedAt: now, device };
     this.lastStartedAt = now;
-    this.effects.push({ kind: 'launch', order, launch: kind });
+    this.effects.push({ kind: 'launch', order, launch: kind, ...(device === null ? {} : { device }) });
     // Without a seed that is good the login would wait for a code in vain.
     if (kind === 'cold' && this.ctx.rules.secondFactorMethod === 'totp')
       this.effects.push({ kind: 'check-code', id: `${order}.check` });
@@ -350,6 +355,8 @@ export class Draft {
       afterExit,
       restartAsked,
       codes,
+      device: kept.device ?? null,
+      pushes: kept.pushes ?? null,
     };
     this.restart = restart;
     this.readyAt = readyAt;
@@ -363,11 +370,12 @@ export class Draft {
 
   /** Starts a run of an earlier agent of which nothing is on record. An order works once: if it was used, this start is refused and says so. */
   launchAgain(kept: RunMemory): void {
-    const { order, launch } = kept;
+    const { order, launch, device = null } = kept;
     this.restart = kept.restart;
     if (launch === 'cold' && this.#mayNotLogIn('agent-restarted', null)) return;
-    this.run = { ...NEW_RUN, said: NOTHING_SAID, adopted: true, order, launch, startedAt: this.ctx.now };
-    this.effects.push({ kind: 'launch', order, launch });
+    const startedAt = this.ctx.now;
+    this.run = { ...NEW_RUN, said: NOTHING_SAID, adopted: true, order, launch, startedAt, device };
+    this.effects.push({ kind: 'launch', order, launch, ...(device === null ? {} : { device }) });
     this.enter(
       kept.restart === null
         ? { name: 'starting' }
@@ -421,7 +429,7 @@ export class Draft {
         this.halt(then.reason, then.detail, hint);
         return;
       case 'launch':
-        this.launch(then.launch, then.reason);
+        this.launch(then.launch, then.reason, null, then.device ?? null);
         return;
       case 'back-off':
         this.#backOff(then.reason, then.notBefore);

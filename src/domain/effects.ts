@@ -6,10 +6,18 @@ import type { SessionMemory } from './memory.ts';
 
 export type Effect =
   /** Charge the ledger when cold and not charged for this order yet, write the launch order, start display and session. In this order; nothing starts when a write fails. */
-  | { readonly kind: 'launch'; readonly order: string; readonly launch: LaunchKind }
+  | {
+      readonly kind: 'launch';
+      readonly order: string;
+      readonly launch: LaunchKind;
+      /** Second-factor device of this login; left out: the configured one. */
+      readonly device?: string;
+    }
   /** Stop the JVM: `tidy` asks it to close first, `signal` begins with SIGTERM. Always ends in an `exited` fact. */
   | { readonly kind: 'stop'; readonly how: 'tidy' | 'signal' }
   | { readonly kind: 'stop-display' }
+  /** Choose an entry of the device list in its window, if that is as it was seen; a `device-picked` fact follows when it was. */
+  | { readonly kind: 'choose-device'; readonly window: string; readonly device: string }
   /** Ask the gateway to restart itself keeping its token; answered by a `restart-answer` fact. */
   | { readonly kind: 'ask-restart' }
   /** Keep an API connection: `eager` retries at once while a session comes up. */

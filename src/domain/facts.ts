@@ -2,6 +2,7 @@
 
 import type { SecondFactorMethod } from '../protocol/states.ts';
 import type { SessionMemory } from './memory.ts';
+import type { PushCount } from './resend.ts';
 
 export type LaunchKind = 'warm' | 'cold';
 
@@ -197,8 +198,21 @@ export type Fact =
   /** The record of what happened while no agent looked has been read to its end. */
   | { readonly kind: 'replayed' }
   | { readonly kind: 'agent-stopping' }
-  /** `override`: who lets one login through although the budget is used up; for `login` and `start`. */
-  | { readonly kind: 'operator'; readonly action: OperatorAction; readonly override?: Override | null }
+  /**
+   * `override`: who lets one login through although the budget is used up; for `login` and `start`. `device`: which second-factor device
+   * the login that this leads to is to use.
+   */
+  | {
+      readonly kind: 'operator';
+      readonly action: OperatorAction;
+      readonly override?: Override | null;
+      readonly device?: string | null;
+    }
+  /** An entry of the device list was chosen through its window. */
+  | { readonly kind: 'device-picked'; readonly device: string; readonly by: 'agent' | 'operator' }
+  /** An operator wants the push once more. `before`: what was counted before, should nothing have been pressed. */
+  | { readonly kind: 'push-resend'; readonly step: 'asked' | 'pressing' | 'pressed' | 'uncertain' }
+  | { readonly kind: 'push-resend'; readonly step: 'not-pressed'; readonly before: PushCount | null }
   /** No other session of the user waits for a second factor any more. */
   | { readonly kind: 'push-free' }
   | { readonly kind: 'launched'; readonly pid: number }

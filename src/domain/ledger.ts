@@ -179,6 +179,14 @@ function lastStepOf(ledger: Ledger, user: string, now: number): number | null {
   return steps.length === 0 ? null : Math.max(...steps.map(({ step }) => step));
 }
 
+/** Takes back the newest push that the agent itself caused under an order, because it was not sent after all. */
+export function takeBackPush(ledger: Ledger, order: string): Ledger {
+  const last = ledger.entries.findLastIndex(
+    (entry) => entry.order === order && entry.kind === 'push' && entry.by === 'agent',
+  );
+  return last === -1 ? ledger : { ...ledger, entries: ledger.entries.toSpliced(last, 1) };
+}
+
 /** Takes a lease, or renews that of the same order. */
 export function takeLease(ledger: Ledger, lease: PushLease, now: number): Ledger {
   const others = ledger.leases.filter((old) => old.order !== lease.order && old.until > now);

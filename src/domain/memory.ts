@@ -1,6 +1,8 @@
 // Owns what a session must not forget when the agent is restarted: that it is halted, that it waits, what went wrong, and what runs.
 
+import { isRecord } from '../protocol/json.ts';
 import { REASONS, type Reason } from './reasons.ts';
+import type { PushCount } from './resend.ts';
 import { type AfterStop, type Codes, NO_CODES, type Run, type SessionState } from './session-state.ts';
 
 /** A run of which the agent has to know the end, however often it is restarted meanwhile. */
@@ -10,6 +12,9 @@ export type RunMemory = Pick<
 > & {
   readonly readyAt: SessionState['readyAt'];
   readonly restart: SessionState['restart'];
+  /** Left out: none, also in a file of version 0.1. */
+  readonly device?: string;
+  readonly pushes?: PushCount;
 };
 
 /** Times are epoch milliseconds. Beside ledger and wish this is all that is kept: everything else is seen again. */
@@ -119,8 +124,12 @@ export function parseMemory(value: unknown): SessionMemory | null {
 }
 
 function rememberRun(run: Run, { readyAt, restart }: Pick<SessionState, 'readyAt' | 'restart'>): RunMemory {
-  const { order, launch, startedAt, loggedInAt, afterExit, restartAsked, codes } = run;
-  return { order, launch, startedAt, loggedInAt, afterExit, restartAsked, codes, readyAt, restart };
+  const { order, launch, startedAt, loggedInAt, afterExit, restartAsked, codes, device, pushes } = run;
+  return {
+    ...{ order, launch, startedAt, loggedInAt, afterExit, restartAsked, codes, readyAt, restart },
+    ...(device === null ? {} : { device }),
+    ...(pushes === null ? {} : { pushes }),
+  };
 }
 
 function parseRun(value: unknown): RunMemory | undefined {
@@ -137,7 +146,13 @@ function parseRun(value: unknown): RunMemory | undefined {
   // A file of before 0.3 has none.
   const codes = value['codes'] === undefined ? NO_CODES : parseCodes(value['codes']);
   if (codes === undefined) return undefined;
-  return { order, launch, startedAt, loggedInAt, afterExit, restartAsked, codes, readyAt, restart };
+  const device = value['device'];
+  const pushes = parsePushes(value['pushes']);
+  return {
+    ...{ order, launch, startedAt, loggedInAt, afterExit, restartAsked, codes, readyAt, restart },
+    ...(typeof device === 'string' ? { device } : {}),
+    ...(pushes === null ? {} : { pushes }),
+  };
 }
 
 function parseCodes(value: unknown): Codes | undefined {
@@ -161,15 +176,22 @@ function isTextOrNull(value: unknown): value is string | null {
   return value === null || typeof value === 'string';
 }
 
+function parsePushes(value: unknown): PushCount | null {
+  if (!isRecord(value)) return null;
+  const { attempt, count, lastAt } = value;
+  return isCount(attempt) && isCount(count) && isTime(lastAt) ? { attempt, count, lastAt } : null;
+}
+
 function parseAfterStop(value: unknown): AfterStop | undefined {
   if (!isRecord(value)) return undefined;
-  const { kind, reason, detail, launch } = value;
+  const { kind, reason, detail, launch, device } = value;
   const notBefore = timeOrNull(value['notBefore']);
   if (!isReason(reason)) return undefined;
   if (kind === 'stay-stopped') return { kind, reason };
   if (kind === 'halt' && (detail === null || typeof detail === 'string')) return { kind, reason, detail };
   if (kind === 'back-off' && notBefore !== undefined) return { kind, reason, notBefore };
-  if (kind === 'launch' && isLaunch(launch)) return { kind, launch, reason };
+  if (kind === 'launch' && isLaunch(launch))
+    return { kind, launch, reason, ...(typeof device === 'string' ? { device } : {}) };
   return undefined;
 }
 
@@ -189,10 +211,6 @@ function parseRestart(value: unknown): RunMemory['restart'] | undefined {
 
 function timeOrNull(value: unknown): number | null | undefined {
   return value === null || isTime(value) ? value : undefined;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
 }
 
 function isLaunch(value: unknown): value is RunMemory['launch'] {

@@ -53,7 +53,7 @@ export const REASONS = {
   },
   'second-factor-device-unknown': {
     text: "the second-factor device that is configured is not in IBKR's list",
-    hint: 'set secondFactor.device to an entry of the list (ibctl logs shows it), then run: ibctl login',
+    hint: 'set secondFactor.device to an entry of the list (ibctl events shows it), then run: ibctl login; or give it to one login with --device',
   },
   'code-rejected': {
     text: 'IBKR does not accept the one-time codes',

@@ -4,6 +4,7 @@ import type { ErrorCode } from '../protocol/errors.ts';
 import { onClockCompared, onCodeChecked, onCodeResult, onCodeTimer, takeCode, takeUpCodes } from './codes.ts';
 import { nextVisibleAt } from './conditions.ts';
 import { budgetDeferral, type Deferral, lockOutDeferral, pushDeferral } from './deferral.ts';
+import { onDeviceUnknown, settleDeviceChoice, tellChosen } from './device-choice.ts';
 import { type Context, Draft, dialogName, type Step } from './draft.ts';
 import { judgeExit, lockOutWaitMs, REFUSAL_REASONS, statusText } from './exit-decision.ts';
 import type {
@@ -17,6 +18,7 @@ import type {
   RefusalCause,
 } from './facts.ts';
 import { NO_MEMORY, type SessionMemory } from './memory.ts';
+import { onResend, settlePushes } from './resend.ts';
 import {
   answerSecondFactor,
   chooseDevice,
@@ -146,7 +148,13 @@ export function reduce(state: SessionState, fact: Fact, ctx: Context): Step {
       onAgentStopping(draft);
       break;
     case 'operator':
-      onOperator(draft, fact.action, fact.override ?? null);
+      onOperator(draft, fact.action, fact.override ?? null, fact.device ?? null);
+      break;
+    case 'device-picked':
+      tellChosen(draft, fact.device, fact.by);
+      break;
+    case 'push-resend':
+      onResend(draft, fact);
       break;
     case 'push-free':
       if (draft.phase.name === 'backing-off' && draft.reason === 'push-outstanding')
@@ -215,6 +223,8 @@ export function reduce(state: SessionState, fact: Fact, ctx: Context): Step {
     default:
       onGateway(draft, fact);
   }
+  settleDeviceChoice(draft);
+  settlePushes(draft);
   draft.settleHealth();
   return draft.finish();
 }
@@ -228,6 +238,7 @@ export function nextTimerAt(state: SessionState, now: number): number | null {
     state.run?.sight.untoldUntil ?? null,
     state.run?.codes.due ?? null,
     state.run?.codes.silentUntil ?? null,
+    state.run?.choice.pickAt ?? null,
     nextVisibleAt(state.conditions, now),
   ].filter((at) => at !== null);
   return times.length === 0 ? null : Math.min(...times);
@@ -283,7 +294,12 @@ function onAgentStopping(d: Draft): void {
   d.stopThen({ kind: 'stay-stopped', reason: 'agent-stopping' });
 }
 
-function onOperator(d: Draft, action: OperatorAction, override: Override | null): void {
+function onOperator(
+  d: Draft,
+  action: OperatorAction,
+  override: Override | null,
+  device: string | null,
+): void {
   const refusal = refuseOperator(d.snapshot(), action, d.ctx, override);
   if (refusal !== null) {
     if (refusal.deferral !== null) d.emitDeferred(refusal.deferral, refusal.hint);
@@ -295,10 +311,12 @@ function onOperator(d: Draft, action: OperatorAction, override: Override | null)
       d.wantUp();
       if (d.phase.name === 'stopping') {
         d.forgetFailures();
-        d.updateRun({ afterExit: { kind: 'launch', launch: 'cold', reason: 'operator-login' } });
+        d.updateRun({
+          afterExit: { kind: 'launch', launch: 'cold', reason: 'operator-login', ...deviceOf(device) },
+        });
       } else if (!isUp(d.phase)) {
         d.forgetFailures();
-        d.launch(d.token ? 'warm' : 'cold', 'operator-login', override);
+        d.launch(d.token ? 'warm' : 'cold', 'operator-login', override, device);
       }
       return;
     case 'stop':
@@ -317,7 +335,7 @@ function onOperator(d: Draft, action: OperatorAction, override: Override | null)
       d.wantUp();
       d.forgetFailures();
       if (d.run === null) {
-        d.launch('cold', 'operator-restart');
+        d.launch('cold', 'operator-restart', null, device);
         return;
       }
       d.restart = { kind: 'cold', since: d.ctx.now };
@@ -327,7 +345,7 @@ function onOperator(d: Draft, action: OperatorAction, override: Override | null)
         reason: 'operator-restart',
       });
       d.emit({ event: 'restart-started', fields: { IB_KIND: 'cold' }, reason: 'operator-restart' });
-      d.stopThen({ kind: 'launch', launch: 'cold', reason: 'operator-restart' });
+      d.stopThen({ kind: 'launch', launch: 'cold', reason: 'operator-restart', ...deviceOf(device) });
       return;
     case 'restart-warm':
       d.updateRun({ restartAsked: { at: d.ctx.now, time: null, due: null } });
@@ -336,6 +354,10 @@ function onOperator(d: Draft, action: OperatorAction, override: Override | null)
       d.effects.push({ kind: 'ask-restart' });
       return;
   }
+}
+
+function deviceOf(device: string | null): { readonly device?: string } {
+  return device === null ? {} : { device };
 }
 
 function onTimer(d: Draft): void {
@@ -542,8 +564,7 @@ function onGateway(d: Draft, fact: GatewayFact): void {
       haltFor(d, 'passkey-required', fact.text);
       return;
     case 'second-factor-device-unknown':
-      if (run.afterExit === null)
-        d.stopThen({ kind: 'halt', reason: 'second-factor-device-unknown', detail: fact.text });
+      onDeviceUnknown(d, run, fact.text);
       return;
     case 'logged-in':
       onLoggedIn(d, run);

@@ -7,6 +7,8 @@ export type SessionRules = {
   readonly mode: 'live' | 'paper';
   /** What the second factor is expected to be; `none` when IBKR asks for nothing (paper). */
   readonly secondFactorMethod: SecondFactorMethod | 'none';
+  /** The entry of the device list to pick; null or left out: none. */
+  readonly secondFactorDevice?: string | null;
   readonly restart: {
     readonly policy: 'always' | 'never';
     readonly backoffMinMs: number;

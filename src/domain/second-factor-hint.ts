@@ -1,9 +1,14 @@
 // Owns what a person is told to do about a pending second factor.
 
 import type { SecondFactorMethod } from '../protocol/states.ts';
+import { quoteDevices } from './device-choice.ts';
 
-/** `deadline` is epoch milliseconds. */
-export function secondFactorHint(method: SecondFactorMethod, deadline: number): string {
+/** `deadline` is epoch milliseconds; `devices` are the entries of a device list, as far as they are seen. */
+export function secondFactorHint(
+  method: SecondFactorMethod,
+  deadline: number,
+  devices: readonly string[] | null = null,
+): string {
   const until = `${new Date(deadline).toISOString().slice(11, 19)} UTC`;
   switch (method) {
     case 'ib-key':
@@ -17,7 +22,9 @@ export function secondFactorHint(method: SecondFactorMethod, deadline: number): 
     case 'passkey':
       return `the login asks for a passkey, which only a person can give, before ${until}`;
     case 'device-choice':
-      return `set secondFactor.device: the gateway asks which device to use (until ${until})`;
+      return devices === null
+        ? `choose the device before ${until}, in the gateway's window, and set secondFactor.device`
+        : `choose the device before ${until}: ibctl login NAME --device DEVICE, one of ${quoteDevices(devices)}`;
     case 'unknown':
       return `answer IBKR's second factor before ${until}`;
   }

@@ -34,7 +34,7 @@ function tellNow(d: Draft): void {
       IB_DETAIL: run?.codes.givenUp ?? '',
     },
     reason: 'second-factor-pending',
-    hint: secondFactorHint(method, deadline),
+    hint: secondFactorHint(method, deadline, detail?.devices ?? null),
   });
 }
 

@@ -3,6 +3,7 @@
 import type { SecondFactorMethod } from '../protocol/states.ts';
 import { endCodes, noteCodeRefused, planCode } from './codes.ts';
 import { budgetDeferral, pushDeferral } from './deferral.ts';
+import { endUnchosen } from './device-choice.ts';
 import type { Draft } from './draft.ts';
 import type { GatewayFact, SecondFactorDetail } from './facts.ts';
 import { REASONS } from './reasons.ts';
@@ -83,6 +84,11 @@ export function chooseDevice(d: Draft, run: Run): void {
 export function answerSecondFactor(d: Draft, run: Run): void {
   const sight = endLine(run.sight, d.ctx.now);
   d.updateRun({ sight });
+  // What closed in time was a list, and whoever chose from it, it was not the driver.
+  if (d.phase.name === 'awaiting-second-factor' && d.phase.method === 'device-choice') {
+    chooseDevice(d, run);
+    return;
+  }
   if (d.phase.name === 'awaiting-second-factor') {
     if (isOpen(sight)) d.updateRun({ sight: { ...sight, answered: true } });
     else d.enter({ name: 'loading' }, 'second-factor-answered');
@@ -133,6 +139,7 @@ export function missSecondFactor(
   d: Draft,
   reason: 'second-factor-missed' | 'second-factor-login-hung' = 'second-factor-missed',
 ): void {
+  if (endUnchosen(d)) return;
   d.missedSecondFactors += 1;
   d.endRestart(REASONS[reason].text);
   if (reason === 'second-factor-missed') tellMissed(d);

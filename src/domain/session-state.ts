@@ -2,8 +2,10 @@
 
 import type { SecondFactorMethod, SessionStateName } from '../protocol/states.ts';
 import type { HeldCondition } from './conditions.ts';
+import type { DeviceChoice } from './device-choice.ts';
 import type { LaunchKind, LaunchProblem, RefusalCause, SecondFactorDetail } from './facts.ts';
 import type { Reason } from './reasons.ts';
+import type { PushCount } from './resend.ts';
 import { NOT_SIGHTED, type SecondFactorSight } from './second-factor-sight.ts';
 
 /** What follows once the JVM that is being stopped has ended. */
@@ -12,7 +14,13 @@ export type AfterStop =
   | { readonly kind: 'halt'; readonly reason: Reason; readonly detail: string | null }
   /** `notBefore`: epoch milliseconds, when IBKR itself asked for a wait. */
   | { readonly kind: 'back-off'; readonly reason: Reason; readonly notBefore: number | null }
-  | { readonly kind: 'launch'; readonly launch: LaunchKind; readonly reason: Reason };
+  /** `device`: of the operator who asked for this login. */
+  | {
+      readonly kind: 'launch';
+      readonly launch: LaunchKind;
+      readonly reason: Reason;
+      readonly device?: string;
+    };
 
 export type Phase =
   | { readonly name: 'stopped' }
@@ -88,6 +96,11 @@ export type Run = {
   readonly secondFactor: SecondFactorMethod | null;
   readonly sight: SecondFactorSight;
   readonly codes: Codes;
+  /** Second-factor device that its order names; null: the configured one. */
+  readonly device: string | null;
+  readonly choice: DeviceChoice;
+  /** Pushes of the second factor that was shown last; null when it was none. */
+  readonly pushes: PushCount | null;
   /** Whether its windows are seen. */
   readonly windows: boolean;
   /** Windows that wait for an answer, as they were seen. */
@@ -265,6 +278,9 @@ export const NEW_RUN: Omit<Run, 'order' | 'launch' | 'startedAt' | 'said'> = {
   secondFactor: null,
   sight: NOT_SIGHTED,
   codes: NO_CODES,
+  device: null,
+  choice: { window: null, pickAt: null, unknown: null },
+  pushes: null,
   windows: false,
   dialogs: [],
   loggedInAt: null,

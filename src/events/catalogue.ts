@@ -52,7 +52,7 @@ export const CATALOGUE = {
       'IB_ACTOR_CLIENT',
     ],
     meaning:
-      'Somebody called a method that can change something; told before it is carried out. IB_DETAIL names the window and the button that is to be pressed; IB_OVERRIDE is yes when the login budget is to be overridden.',
+      'Somebody called a method that can change something; told before it is carried out. IB_DETAIL names the window and the button that is to be pressed, or the second-factor device; IB_OVERRIDE is yes when the login budget is to be overridden.',
     remedy: '',
     text: (f) =>
       `${f.IB_METHOD}${f.IB_DETAIL ? ` (${f.IB_DETAIL})` : ''}${f.IB_OVERRIDE === 'yes' ? ' beyond the login budget' : ''} asked by ${f.IB_ACTOR_USER || `uid ${f.IB_ACTOR_UID}`} (${f.IB_ACTOR_CLIENT}, pid ${f.IB_ACTOR_PID})`,
@@ -121,6 +121,25 @@ export const CATALOGUE = {
     remedy:
       'Approve the notification of IBKR Mobile, or hand in the code with `ibctl code`, before IB_DEADLINE. If it cannot be answered, nothing more happens by itself than IB_DEADLINE passing.',
     text: (f) => `second factor pending (${f.IB_METHOD}), answer before ${f.IB_DEADLINE}`,
+  }),
+  'second-factor-device-chosen': row({
+    messageId: 'c2245c4d5dd74c23890fdcb08643b769',
+    priority: 5,
+    fields: ['IB_DEVICE', 'IB_BY'],
+    meaning:
+      'An entry of the device list was chosen through its window: by an `operator` (`ibctl login --device`), or by the `agent`, because IBC did not pick the one that was given or configured. IBC picking it is no event.',
+    remedy: '',
+    text: (f) => `second-factor device chosen: ${f.IB_DEVICE} (by the ${f.IB_BY})`,
+  }),
+  'second-factor-resent': row({
+    messageId: '88e6b343901549fb92e1d8e8296bcb65',
+    priority: 5,
+    fields: ['IB_METHOD', 'IB_ATTEMPT', 'IB_PUSH', 'IB_OUTCOME'],
+    meaning:
+      'An operator had the notification to the phone sent once more; it counts against the budgets of second factors. IB_PUSH says how many this second factor has had. IB_OUTCOME is `pressed`, or `uncertain` when the window stopped answering while its button was being pressed.',
+    remedy: 'The `operator-command` just before names the user.',
+    text: (f) =>
+      `notification sent again, number ${f.IB_PUSH} of this second factor${f.IB_OUTCOME === 'uncertain' ? ' (perhaps)' : ''}`,
   }),
   'second-factor-accepted': row({
     messageId: '36b7497ed5d84005b131b6e97c4f1b73',

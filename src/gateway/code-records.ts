@@ -1,5 +1,6 @@
 // Owns the records that pass between the agent and ib-code and ib-clock: the order to type a code, what became of it, and the clocks compared.
 
+import { isRecord } from '../protocol/json.ts';
 import { isOrderId } from './launch-records.ts';
 
 /** Where a code is typed and handed in. The window, paths and texts are as the bridge lists them; all must still be so. */
@@ -204,7 +205,7 @@ export function parseClockComparison(text: string): ClockComparison | null {
 }
 
 function readTarget(value: unknown): CodeTarget | null {
-  if (!isObject(value)) return null;
+  if (!isRecord(value)) return null;
   const { window, title, near, path, button, buttonText } = value;
   if (!isText(window) || !isText(path) || !isText(button) || !isText(buttonText)) return null;
   if (!isTextOrNull(title) || !isTextOrNull(near) || (title === null && near === null)) return null;
@@ -212,7 +213,7 @@ function readTarget(value: unknown): CodeTarget | null {
 }
 
 function readOutcome(value: unknown): CodeOutcome | null {
-  if (!isObject(value)) return null;
+  if (!isRecord(value)) return null;
   const { kind, detail, hint } = value;
   if (kind === 'typed' || kind === 'ok') return { kind };
   if (typeof detail !== 'string') return null;
@@ -223,7 +224,7 @@ function readOutcome(value: unknown): CodeOutcome | null {
 }
 
 function readClock(value: unknown): ClockState | null {
-  if (!isObject(value)) return null;
+  if (!isRecord(value)) return null;
   const { synchronised, errorMs } = value;
   if (synchronised !== null && typeof synchronised !== 'boolean') return null;
   if (errorMs !== null && !isNumber(errorMs)) return null;
@@ -233,14 +234,10 @@ function readClock(value: unknown): ClockState | null {
 function parseObject(text: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : null;
+    return isRecord(value) ? value : null;
   } catch {
     return null;
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isNumber(value: unknown): value is number {

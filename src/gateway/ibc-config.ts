@@ -9,6 +9,8 @@ export type IbcConfigInput = {
   readonly session: SessionConfig;
   readonly username: string;
   readonly password: string;
+  /** Second-factor device of this login; null or left out: the configured one. */
+  readonly device?: string | null;
   /** Port of IBC's command server on 127.0.0.1; null: it is off. */
   readonly commandPort: number | null;
 };
@@ -68,7 +70,7 @@ function ownSettings(input: IbcConfigInput): Readonly<Record<string, string>> {
     // Must be empty: IBC then takes its working directory, where the flag files and the token are looked for.
     IbDir: '',
     LoginDialogDisplayTimeout: String(toSeconds(deadlines.startMs) + LOGIN_DIALOG_MARGIN_SECONDS),
-    SecondFactorDevice: session.secondFactor.device ?? '',
+    SecondFactorDevice: input.device ?? session.secondFactor.device ?? '',
     SecondFactorAuthenticationTimeout: String(toSeconds(deadlines.secondFactorMs)),
     SecondFactorAuthenticationExitInterval: String(toSeconds(deadlines.loadingMs)),
     // With yes IBC logs in again by itself, without end, one push each time.

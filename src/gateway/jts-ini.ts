@@ -35,6 +35,20 @@ export function editJtsIni(bytes: Uint8Array | null, settings: JtsSettings): Uin
   return Buffer.from(lines.map((line) => line.text + line.end).join(''), 'latin1');
 }
 
+/** The texts of a key, in the order of the file; several where it stands several times. */
+export function readJtsSetting(bytes: Uint8Array, section: string, key: string): readonly string[] {
+  const values: string[] = [];
+  let inside = false;
+  for (const line of Buffer.from(bytes)
+    .toString('utf8')
+    .split(/\r\n|\n/)) {
+    const header = SECTION.exec(line);
+    if (header !== null) inside = header[1] === section;
+    else if (inside && line.startsWith(`${key}=`)) values.push(line.slice(key.length + 1).trimEnd());
+  }
+  return values;
+}
+
 function setKey(
   lines: { text: string; end: string }[],
   section: string,

@@ -1,5 +1,7 @@
 // Owns the records that pass between the agent and the launchers: the order to launch, what was launched, why it failed, how it ended.
 
+import { isRecord } from '../protocol/json.ts';
+
 /** What the agent allows one launcher run to do; written to disk after the ledger entry, used once. */
 export type LaunchOrder = {
   readonly v: 1;
@@ -10,6 +12,8 @@ export type LaunchOrder = {
   readonly kind: 'warm' | 'cold';
   /** Epoch milliseconds after which the order is void. */
   readonly notAfter: number;
+  /** Second-factor device of this login; left out: the configured one. A launcher of version 0.1 does not look at it. */
+  readonly device?: string;
 };
 
 /** It becomes part of a file name. */
@@ -182,10 +186,6 @@ export function parseLaunchRecord(text: string): LaunchRecord | null {
   if (commandPort !== null && (typeof commandPort !== 'number' || !Number.isInteger(commandPort)))
     return null;
   return { v: 1, orderId, kind, ibcSessionId, commandPort, gatewayVersion, display, pid, at };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
 }
 
 function isTextOrNull(value: unknown): value is string | null {

@@ -253,3 +253,17 @@ function expect(call: string, result: number): number {
     `the journal cannot be read: ${call} failed (errno ${-result})`,
   );
 }
+
+/** The entries of a query to its end, in pieces of `size`; the reader is closed also when the caller leaves early. */
+export function* readToEnd(
+  journal: Journal,
+  query: Parameters<Journal['open']>[0],
+  size = 500,
+): Generator<readonly JournalEntry[]> {
+  const reader = journal.open(query);
+  try {
+    for (let batch = reader.read(size); batch.length > 0; batch = reader.read(size)) yield batch;
+  } finally {
+    reader.close();
+  }
+}

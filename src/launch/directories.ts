@@ -1,6 +1,6 @@
 // Owns the directories a launcher works in: made when missing, refused when others could write into them.
 
-import { chmodSync, lstatSync, mkdirSync, statSync } from 'node:fs';
+import { accessSync, chmodSync, constants, lstatSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { LaunchError } from '../gateway/launch-error.ts';
 import type { LaunchFailureCode } from '../gateway/launch-records.ts';
@@ -40,6 +40,8 @@ export function ensureSettingsDirectory(path: string, uid: number): void {
         `belongs to uid ${status.uid}, not to uid ${uid} which runs the gateway`,
       );
     }
+    // First: what is not writable here has no mode that could be set either.
+    accessSync(path, constants.W_OK | constants.X_OK);
     if ((status.mode & 0o777) !== 0o700) chmodSync(path, 0o700);
   } catch (error) {
     if (error instanceof LaunchError) throw error;
@@ -56,7 +58,10 @@ function unusable(code: LaunchFailureCode, path: string, what: string, cause?: u
   return new LaunchError(
     code,
     `The directory ${path} ${what}.`,
-    'Correct its owner and mode, or name another directory in the configuration.',
+    // What the unit's ProtectSystem= leaves unwritable, whoever owns it.
+    errorCode(cause) === 'EROFS'
+      ? `The unit may not write there; let it: sudo systemctl edit ib-session@.service, with the lines [Service] and ReadWritePaths=${path}`
+      : 'Correct its owner and mode, or name another directory in the configuration.',
     cause,
   );
 }

@@ -6,6 +6,10 @@ import { LaunchError } from '../gateway/launch-error.ts';
 import { isOrderId, type LaunchOrder } from '../gateway/launch-records.ts';
 import { errorCode, writeFileAtomic } from '../host/files.ts';
 
+/** An entry of a list: one line, which becomes a line of IBC's settings. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it is these that are refused
+const DEVICE = /^[^\u0000-\u001f\u007f]{1,200}$/;
+
 /** Reads and checks the order. Throws a LaunchError `order-missing`, `order-invalid` or `order-expired`. */
 export function readLaunchOrder(file: string, session: string, now: number): LaunchOrder {
   let text: string;
@@ -61,11 +65,12 @@ export function parseLaunchOrder(text: string): LaunchOrder | null {
     return null;
   }
   if (typeof value !== 'object' || value === null) return null;
-  const { v, session, id, kind, notAfter } = value as Record<string, unknown>;
+  const { v, session, id, kind, notAfter, device } = value as Record<string, unknown>;
   if (v !== 1 || typeof session !== 'string' || typeof id !== 'string' || !isOrderId(id)) return null;
   if ((kind !== 'warm' && kind !== 'cold') || typeof notAfter !== 'number' || !Number.isFinite(notAfter))
     return null;
-  return { v, session, id, kind, notAfter };
+  if (device !== undefined && (typeof device !== 'string' || !DEVICE.test(device))) return null;
+  return { v, session, id, kind, notAfter, ...(device === undefined ? {} : { device }) };
 }
 
 /**

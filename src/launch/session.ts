@@ -10,6 +10,7 @@ import { connectDisplay, type DisplayOutcome, type ReadPeer } from '../display/x
 import { findCookie } from '../display/xauthority.ts';
 import { deleteOldFlags, deleteTokens, findTokens } from '../gateway/autorestart.ts';
 import { renderIbcConfig } from '../gateway/ibc-config.ts';
+import { linesOfIbc } from '../gateway/ibc-jts.ts';
 import { disableOwnLauncher, findInstall } from '../gateway/install-layout.ts';
 import { buildJavaCommand, buildJavaEnvironment, type WindowBridge } from '../gateway/java-command.ts';
 import { editJtsIni } from '../gateway/jts-ini.ts';
@@ -21,6 +22,7 @@ import type { Program } from './become.ts';
 import { ensureDirectory, ensureSettingsDirectory } from './directories.ts';
 import { findFreePort } from './free-port.ts';
 import { readLaunchOrder, useLaunchOrder } from './order.ts';
+import { chooseToken } from './second-factor-token.ts';
 
 /** A credential that does not print itself. */
 type Revealable = { reveal(): string };
@@ -77,7 +79,7 @@ export async function prepareSession(
 
   ensureSettingsDirectory(session.settingsDir, uid);
   const restartDirectory = inSettings(session, () => {
-    writeJtsIni(session);
+    writeJtsIni(session, paths.writtenToken, warn);
     deleteOldFlags(session.settingsDir);
     return takeToken(session, order, warn);
   });
@@ -89,6 +91,7 @@ export async function prepareSession(
       session,
       username: credentials.username.reveal(),
       password: credentials.password.reveal(),
+      device: order.device ?? null,
       commandPort,
     });
     writeRuntimeFile(paths.configIni, configIni, 0o400);
@@ -225,12 +228,22 @@ function displayFailure(outcome: DisplayOutcome & { kind: 'failed' }, recordFile
   );
 }
 
-function writeJtsIni(session: SessionConfig): void {
-  if (Object.keys(session.jts).length === 0) return;
+function writeJtsIni(session: SessionConfig, writtenToken: string, warn: (sentence: string) => void): void {
   const file = join(session.settingsDir, 'jts.ini');
   const before = readIfThere(file);
-  const after = editJtsIni(before, session.jts);
+  const { present, settings, keep, overruled } = chooseToken(session.jts, before, writtenToken);
+  if (!present && Object.keys(session.jts).length === 0) return;
+  const ours = editJtsIni(before, settings);
+  // The token must not be among the lines that IBC logs.
+  const after = present
+    ? editJtsIni(ours, linesOfIbc(ours, session.ibc['TrustedTwsApiClientIPs'] ?? ''))
+    : ours;
   if (before === null || !before.equals(after)) writeFileAtomic(file, after, 0o600);
+  keep();
+  if (overruled)
+    warn(
+      `the gateway has written another second-factor token than jts.secondFactor since, which stays; see: ibctl second-factor show ${session.name}`,
+    );
 }
 
 /** The directory name of the one token of a warm start; null for a cold one, whose tokens are deleted. */

@@ -58,6 +58,11 @@ export const ERROR_CODES = {
     retryable: false,
     meaning: 'no target of notifications of this name is configured',
   },
+  'unknown-device': {
+    exit: EXIT.usage,
+    retryable: false,
+    meaning: "the gateway's list of second-factor devices has no such entry, or more than one",
+  },
   'session-name-needed': {
     exit: EXIT.usage,
     retryable: false,

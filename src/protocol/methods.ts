@@ -258,6 +258,19 @@ const override = z.boolean().default(false).meta({
     'let one login through although the login budget is used up; never against a lock-out by IBKR or an outstanding second factor',
 });
 
+const device = z
+  .string()
+  .trim()
+  .min(1)
+  .max(200)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they cannot stand in a list's entry, nor in IBC's settings
+  .regex(/^[^\u0000-\u001f\u007f]*$/, 'a text on one line')
+  .optional()
+  .meta({
+    description:
+      'second-factor device, as the list has it, for this login only; at an open list it is chosen there, and nothing else is done',
+  });
+
 export const METHODS = {
   status: {
     access: 'observe',
@@ -275,14 +288,14 @@ export const METHODS = {
   login: {
     access: 'operate',
     summary: 'log the session in and follow it until it is ready or a person is needed',
-    params: z.strictObject({ ...named, follow, askedAt, override }),
+    params: z.strictObject({ ...named, follow, askedAt, override, device }),
     stream: progress,
     result: outcome,
   },
   start: {
     access: 'operate',
     summary: 'want the session up, also after a restart of the agent',
-    params: z.strictObject({ ...named, follow, askedAt, override }),
+    params: z.strictObject({ ...named, follow, askedAt, override, device }),
     stream: progress,
     result: outcome,
   },
@@ -296,7 +309,13 @@ export const METHODS = {
   restart: {
     access: 'operate',
     summary: 'restart the gateway, warm (no second factor) unless `cold`',
-    params: z.strictObject({ ...named, follow, askedAt, cold: z.boolean().default(false) }),
+    params: z.strictObject({
+      ...named,
+      follow,
+      askedAt,
+      cold: z.boolean().default(false),
+      device: device.meta({ description: 'second-factor device of this login only; with `cold`' }),
+    }),
     stream: progress,
     result: outcome,
   },
@@ -396,6 +415,18 @@ export const METHODS = {
       askedAt,
     }),
     result: z.strictObject({ session: sessionName, window: z.string(), button: z.string() }),
+  },
+  'second-factor-resend': {
+    access: 'operate',
+    summary:
+      "press the button of the second factor's window that sends the notification to the phone again; it is charged as any push is",
+    params: z.strictObject({ ...named, askedAt }),
+    result: z.strictObject({
+      session: sessionName,
+      pushes: z.int().meta({ description: 'how many this second factor has had, the first included' }),
+      mostPushes: z.int(),
+      deadline: time,
+    }),
   },
   screenshot: {
     access: 'operate',

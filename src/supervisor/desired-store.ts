@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { memoryAfterBoot, NO_MEMORY, parseMemory, type SessionMemory } from '../domain/memory.ts';
 import { errorCode, writeFileAtomic } from '../host/files.ts';
 import { AgentError } from '../protocol/errors.ts';
+import { isRecord } from '../protocol/json.ts';
 
 type Desired = Readonly<Record<string, 'up' | 'down'>>;
 type Memories = Readonly<Record<string, SessionMemory>>;
@@ -103,8 +104,4 @@ function readMemories(memories: unknown, sameBoot: boolean): Memories {
       return memory === null ? [] : [[session, sameBoot ? memory : memoryAfterBoot(memory)]];
     }),
   );
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
 }

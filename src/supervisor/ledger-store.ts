@@ -17,6 +17,7 @@ import {
   redateLogin,
   refundLedger,
   type ToldSoFar,
+  takeBackPush,
   takeLease,
   useStep,
 } from '../domain/ledger.ts';
@@ -80,6 +81,11 @@ export class LedgerStore {
     this.#ledger = next;
     this.#write(next);
     return true;
+  }
+
+  /** For a push that was charged and then certainly not sent. Throws AgentError `state-unwritable`; it stays charged then. */
+  takeBackPush(order: string): void {
+    this.#write(takeBackPush(this.#ledger, order));
   }
 
   /** Keeps the other sessions of the user from logging in; holds here also when it cannot be written. Throws AgentError `state-unwritable`. */

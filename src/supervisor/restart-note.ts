@@ -3,6 +3,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { type AutoTime, isSame, type PlannedRestart } from '../bridge/auto-time.ts';
 import { writeFileAtomic } from '../host/files.ts';
+import { isRecord } from '../protocol/json.ts';
 
 /** A restart that was set, under the order of the JVM it was set in. */
 export type RestartNote = PlannedRestart & { readonly order: string };
@@ -40,8 +41,4 @@ function parseTime(value: unknown): AutoTime | null {
   if (action !== 'restart' && action !== 'logoff') return null;
   if (typeof time !== 'string' || (half !== 'AM' && half !== 'PM')) return null;
   return { action, time, half };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
 }

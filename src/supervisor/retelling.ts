@@ -61,6 +61,7 @@ export class Retelling {
       case 'recall-code':
       case 'check-code':
       case 'compare-clock':
+      case 'choose-device':
         return null;
       case 'launch':
       case 'lease':

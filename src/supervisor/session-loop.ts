@@ -4,12 +4,14 @@ import { randomUUID } from 'node:crypto';
 import type { SessionConfig } from '../config/types.ts';
 import { afterClockStep } from '../domain/clock-step.ts';
 import { refuseCode } from '../domain/codes.ts';
+import { openDeviceList, refuseDevice } from '../domain/device-choice.ts';
 import type { Context } from '../domain/draft.ts';
 import type { Effect } from '../domain/effects.ts';
 import type { CodeTyped, Fact, FoundRun, LaunchProblem, OperatorAction, Override } from '../domain/facts.ts';
 import type { Budget } from '../domain/ledger.ts';
 import { minimalRun, type SessionMemory } from '../domain/memory.ts';
-import { nextTimerAt, reduce, refuseOperator } from '../domain/reducer.ts';
+import { nextTimerAt, type OperatorRefusal, reduce, refuseOperator } from '../domain/reducer.ts';
+import { refuseResend } from '../domain/resend.ts';
 import type { SessionRules } from '../domain/rules.ts';
 import { initialState, type SessionState } from '../domain/session-state.ts';
 import { type AgentEvent, completeEvent } from '../events/catalogue.ts';
@@ -102,6 +104,8 @@ export class SessionLoop {
   #ready = false;
   /** Whether it has been told that the session is ready, or that it is not. */
   #decided = false;
+  /** Something is being pressed in a second factor's window: a second choice would get in between. */
+  #pressing = false;
   readonly #unwait: () => void;
   #ticks: Timer | null = null;
   #lastTickMs = 0;
@@ -248,22 +252,98 @@ export class SessionLoop {
 
   /**
    * Carries out an operator's action, or throws an AgentError that says why it cannot be done now. `state-unwritable`:
-   * it is being carried out, but will be forgotten when the agent restarts.
+   * it is being carried out, but will be forgotten when the agent restarts. `device`: second-factor device of the login that follows.
    */
-  operate(action: OperatorAction, override: Override | null = null): void {
+  operate(action: OperatorAction, override: Override | null = null, device: string | null = null): void {
     this.#followClock();
+    this.#refuseClosing();
+    const misplaced = device === null || action === 'restart-cold' ? null : refuseDevice(this.#state);
+    if (misplaced !== null) throw this.#refusalError(misplaced);
+    const wanted = this.#state.desired;
+    const refusal = refuseOperator(this.#state, action, this.#context(), override);
+    this.dispatch({ kind: 'operator', action, override, ...(device === null ? {} : { device }) });
+    if (refusal !== null) throw this.#refusalError(refusal);
+    if (this.#state.desired !== wanted && this.#wishUnrecorded !== null) throw this.#wishUnrecorded;
+  }
+
+  /**
+   * Chooses an entry of the device list that is open. Throws AgentError: `unknown-device` with the list, `wrong-state` when there is no
+   * list or somebody is choosing, `windows-unseen`, `window-changed`.
+   */
+  async chooseDevice(device: string): Promise<void> {
+    this.#refuseClosing();
+    const list = openDeviceList(this.#state.phase);
+    if (list === null) throw changedMeanwhile();
+    await this.#choose(list.window, device, 'operator');
+  }
+
+  /**
+   * Has the push sent again that is pending. It is charged, durably, before anything is pressed, and that is taken back only when it is
+   * certain that nothing was. Throws AgentError: `login-deferred`, `wrong-state`, `windows-unseen`, `window-changed`, `state-unwritable`.
+   */
+  async resendPush(): Promise<void> {
+    this.#followClock();
+    this.#refuseClosing();
+    if (this.#pressing) throw busy();
+    const { ledger } = this.#parts;
+    const refusal = refuseResend(this.#state, this.#context());
+    this.dispatch({ kind: 'push-resend', step: 'asked' });
+    if (refusal !== null) throw this.#refusalError(refusal);
+    const { run, phase } = this.#state;
+    const window = phase.name === 'awaiting-second-factor' ? (phase.detail?.window ?? null) : null;
+    if (run === null || window === null) throw changedMeanwhile();
+    const { order, pushes: before } = run;
+    ledger.charge({
+      user: this.config.user,
+      session: this.config.name,
+      kind: 'push',
+      order,
+      by: 'agent',
+    });
+    this.#pressing = true;
+    try {
+      this.dispatch({ kind: 'push-resend', step: 'pressing' });
+      const outcome = await this.#windows.resend(window);
+      if (outcome.kind === 'not-pressed') {
+        this.#book(() => ledger.takeBackPush(order));
+        if (this.#state.run?.order === order)
+          this.dispatch({ kind: 'push-resend', step: 'not-pressed', before });
+        throw outcome.error;
+      }
+      if (this.#state.run?.order === order) this.dispatch({ kind: 'push-resend', step: outcome.kind });
+      if (outcome.kind === 'uncertain') {
+        throw new AgentError(
+          'windows-unseen',
+          `it is not known whether the notification was sent again: ${outcome.error.message}`,
+          { hint: 'look at the phone; it counts as sent', cause: outcome.error },
+        );
+      }
+    } finally {
+      this.#pressing = false;
+    }
+  }
+
+  async #choose(window: string, device: string, by: 'agent' | 'operator'): Promise<void> {
+    if (this.#pressing) throw busy();
+    const order = this.#state.run?.order;
+    this.#pressing = true;
+    try {
+      await this.#windows.choose(window, device);
+    } finally {
+      this.#pressing = false;
+    }
+    if (this.#state.run?.order === order) this.dispatch({ kind: 'device-picked', device, by });
+  }
+
+  #refuseClosing(): void {
     if (this.#closing) {
       throw new AgentError('agent-stopping', 'the agent is stopping', { hint: 'try again when it is back' });
     }
-    const wanted = this.#state.desired;
-    const refusal = refuseOperator(this.#state, action, this.#context(), override);
-    this.dispatch({ kind: 'operator', action, override });
-    if (refusal === null) {
-      if (this.#state.desired !== wanted && this.#wishUnrecorded !== null) throw this.#wishUnrecorded;
-      return;
-    }
+  }
+
+  #refusalError(refusal: OperatorRefusal): AgentError {
     const { deferral } = refusal;
-    throw new AgentError(refusal.code, refusal.message, {
+    return new AgentError(refusal.code, refusal.message, {
       hint: refusal.hint,
       ...(deferral === null
         ? {}
@@ -285,8 +365,7 @@ export class SessionLoop {
    */
   async giveCode(text: string): Promise<'typed' | 'uncertain'> {
     this.#followClock();
-    if (this.#closing)
-      throw new AgentError('agent-stopping', 'the agent is stopping', { hint: 'try again when it is back' });
+    this.#refuseClosing();
     const code = tidyCode(text);
     const refused = refuseCode(this.#state, this.config.name, code);
     if (refused !== null) throw new AgentError(refused.code, refused.message, { hint: refused.hint });
@@ -433,13 +512,19 @@ export class SessionLoop {
   #perform(effect: Effect, before: SessionState): void {
     switch (effect.kind) {
       case 'launch':
-        this.#launch(effect.order, effect.launch);
+        this.#launch(effect.order, effect.launch, effect.device);
         return;
       case 'stop':
         this.#host.stop(effect.how);
         return;
       case 'stop-display':
         this.#host.stopDisplay();
+        return;
+      case 'choose-device':
+        this.#choose(effect.window, effect.device, 'agent').catch((error: unknown) => {
+          // Somebody else was quicker, or it cannot be done: the list still shows then, and a person is asked already.
+          if (!(error instanceof AgentError)) throw error;
+        });
         return;
       case 'ask-restart':
         this.#host.askRestart();
@@ -507,13 +592,14 @@ export class SessionLoop {
   }
 
   /** The ledger first, then the order, then the processes: a crash in between can only cost budget, never a login too many. */
-  #launch(id: string, launch: 'warm' | 'cold'): void {
+  #launch(id: string, launch: 'warm' | 'cold', device?: string): void {
     const order: LaunchOrder = {
       v: 1,
       session: this.config.name,
       id,
       kind: launch,
       notAfter: this.#parts.clock.now() + ORDER_VALID_MS,
+      ...(device === undefined ? {} : { device }),
     };
     try {
       // An order that is given again was charged when it was given first, and is used now if ever.
@@ -642,11 +728,25 @@ export class SessionLoop {
   }
 }
 
+function busy(): AgentError {
+  return new AgentError('wrong-state', "somebody else is pressing a button of the second factor's window", {
+    hint: 'see what came of it: ibctl status',
+  });
+}
+
+function changedMeanwhile(): AgentError {
+  return new AgentError('wrong-state', 'the session waits for that no more', {
+    hint: 'see how it is: ibctl status',
+  });
+}
+
 /** The part of a session's configuration that its rules read. */
 export function rulesOf(config: SessionConfig): SessionRules {
+  const { method, device } = config.secondFactor;
   return {
     mode: config.mode,
-    secondFactorMethod: config.secondFactor.method,
+    secondFactorMethod: method,
+    secondFactorDevice: device,
     restart: config.restart,
     deadlines: config.deadlines,
   };

@@ -6,7 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { sessionPaths } from '../config/paths.ts';
 import { LAUNCH_FAILED_STATUS, type LaunchFailureCode, type LaunchOrder } from '../gateway/launch-records.ts';
 import type { Clock, Timer } from '../host/clock.ts';
-import type { Journal, JournalEntry } from '../host/journal-reader.ts';
+import { type Journal, type JournalEntry, readToEnd } from '../host/journal-reader.ts';
 import type { ServiceAnswer, ServiceManager, UnitStatus } from '../host/service-manager.ts';
 import { readLaunchRecord } from './launched.ts';
 import type {
@@ -58,7 +58,6 @@ const LONGEST_WORK_MS = 60_000;
 /** Entries kept of starts that are not known to be ours. */
 const MOST_CANDIDATES = 3;
 const MOST_BUFFERED = 2_000;
-const BATCH = 500;
 /** journald's times have a fraction, ours are cut off. */
 const SAME_TIME_MS = 1;
 
@@ -237,34 +236,30 @@ export class SystemdHost implements SessionHost {
   /** The start under this order, by the launcher's own word, or else the first that began after the order was given. */
   #findInvocation(run: KnownRun): string | null {
     const unit = this.#units.session;
-    const reader = this.#parts.journal.open({
+    const query = {
       any: [
         { _SYSTEMD_UNIT: unit, _TRANSPORT: 'stdout' },
         { UNIT: unit, _PID: '1' },
       ],
       fields: UNIT_FIELDS,
       from: { newest: 20_000 },
-    });
-    try {
-      let first: string | null = null;
-      for (let batch = reader.read(BATCH); batch.length > 0; batch = reader.read(BATCH)) {
-        for (const entry of batch) {
-          if (orderTaken(entry) === run.id) return invocationOf(entry);
-          if (first === null && isStarting(entry) && entry.at >= run.startedAt - SAME_TIME_MS) {
-            first = invocationOf(entry);
-          }
+    };
+    let first: string | null = null;
+    for (const batch of readToEnd(this.#parts.journal, query)) {
+      for (const entry of batch) {
+        if (orderTaken(entry) === run.id) return invocationOf(entry);
+        if (first === null && isStarting(entry) && entry.at >= run.startedAt - SAME_TIME_MS) {
+          first = invocationOf(entry);
         }
       }
-      return first;
-    } finally {
-      reader.close();
     }
+    return first;
   }
 
   async #readInvocation(invocation: string, run: KnownRun): Promise<readonly JournalEntry[]> {
     const { journal, feed } = this.#parts;
     const display = this.#units.display;
-    const reader = journal.open({
+    const query = {
       any: [
         { _SYSTEMD_INVOCATION_ID: invocation, _SYSTEMD_UNIT: this.#units.session },
         { INVOCATION_ID: invocation, UNIT: this.#units.session, _PID: '1' },
@@ -273,18 +268,14 @@ export class SystemdHost implements SessionHost {
       ],
       fields: UNIT_FIELDS,
       from: 'head',
-    });
+    } as const;
     const entries: JournalEntry[] = [];
-    try {
-      for (let batch = reader.read(BATCH); batch.length > 0; batch = reader.read(BATCH)) {
-        feed.skip(batch.map((entry) => entry.cursor));
-        for (const entry of batch) {
-          if (unitOf(entry) !== display || entry.at >= run.startedAt - SAME_TIME_MS) entries.push(entry);
-        }
-        await setImmediate();
+    for (const batch of readToEnd(journal, query)) {
+      feed.skip(batch.map((entry) => entry.cursor));
+      for (const entry of batch) {
+        if (unitOf(entry) !== display || entry.at >= run.startedAt - SAME_TIME_MS) entries.push(entry);
       }
-    } finally {
-      reader.close();
+      await setImmediate();
     }
     return entries;
   }

@@ -170,7 +170,7 @@ function conditionsOf(state: SessionState, now: number): Condition[] {
   }
   if (phase.name === 'awaiting-second-factor') {
     const { text } = REASONS['second-factor-pending'];
-    const hint = secondFactorHint(phase.method, phase.deadline);
+    const hint = secondFactorHint(phase.method, phase.deadline, phase.detail?.devices ?? null);
     return [{ code: 'second-factor-pending', severity: 'warning', since, text, hint }, ...held];
   }
   if (phase.name === 'backing-off' && reason !== null) {

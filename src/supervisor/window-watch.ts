@@ -4,7 +4,8 @@ import type { BridgeClient, BridgeObservation } from '../bridge/client.ts';
 import { BridgeError, type BridgeWindow, type Painting } from '../bridge/protocol.ts';
 import { CLOSE_WORDS } from '../bridge/visit.ts';
 import type { SessionConfig } from '../config/types.ts';
-import { canHoldUp, type DialogRule, findAnswer, knowDialog } from '../domain/dialogs.ts';
+import { quoteDevices } from '../domain/device-choice.ts';
+import { canHoldUp, type DialogRule, findAnswer, findResend, knowDialog } from '../domain/dialogs.ts';
 import type { GatewayFact } from '../domain/facts.ts';
 import { lookAt } from '../domain/seen-window.ts';
 import type { Clock, Timer } from '../host/clock.ts';
@@ -30,6 +31,13 @@ export interface WindowWatch {
   list(): Promise<readonly BridgeWindow[]>;
   /** Presses the one button of this text in a window. Throws AgentError `windows-unseen` or `window-changed`. */
   click(window: string, button: string): Promise<void>;
+  /**
+   * Chooses the one entry of this text in a window that is a device list. Throws AgentError `windows-unseen`, `window-changed` or
+   * `unknown-device`.
+   */
+  choose(window: string, device: string): Promise<void>;
+  /** Presses the button of a push's window that sends it again. Never rejects with an AgentError: the outcome says it. */
+  resend(window: string): Promise<ResendOutcome>;
   /** Throws AgentError `windows-unseen` or `window-changed`. */
   paint(window: string): Promise<Painting>;
   /** Where a window takes a code. Throws AgentError `windows-unseen` or `window-changed`. */
@@ -54,6 +62,10 @@ export type CodeField = {
   readonly button: string;
   readonly buttonText: string;
 };
+/** `not-pressed` is certain, `uncertain` is neither; both say why. */
+export type ResendOutcome =
+  | { readonly kind: 'pressed' }
+  | { readonly kind: 'not-pressed' | 'uncertain'; readonly error: AgentError };
 
 export type WindowWatchParts = {
   readonly config: Pick<SessionConfig, 'dialogs'>;
@@ -190,6 +202,51 @@ export class BridgeWindowWatch implements WindowWatch {
     this.#lookIn(SETTLE_MS);
   }
 
+  async choose(window: string, device: string): Promise<void> {
+    await this.#asked(async (bridge) => {
+      const there = await lookAgain(bridge, window);
+      if (knowDialog(there)?.id !== 'second-factor-devices')
+        throw changed(`window ${window} is no device list any more`);
+      const { path, row, text } = findDevice(there, device);
+      const expect = expectationOf(there);
+      await bridge.selectRow({ window, path, row, text, expect });
+      // A button may become one that can be pressed only once a row is chosen.
+      const buttons = lookAt(await lookAgain(bridge, window)).clickable;
+      const [ok, ...others] = buttons.filter((button) => button.text.trim().toLowerCase() === 'ok');
+      if (ok === undefined || others.length > 0)
+        throw changed(`window ${window} has ${ok === undefined ? 'no' : 'more than one'} button OK`);
+      await bridge.click({ window, ...ok, expect });
+    });
+    this.#lookIn(SETTLE_MS);
+  }
+
+  async resend(window: string): Promise<ResendOutcome> {
+    let pressing = false;
+    try {
+      await this.#asked(async (bridge) => {
+        const there = await lookAgain(bridge, window);
+        const rule = knowDialog(there);
+        const button = rule === null ? null : findResend(rule, there);
+        if (button === null) {
+          const texts = lookAt(there).clickable.map(({ text }) => JSON.stringify(text.trim()));
+          throw changed(
+            `window ${window} has no button that sends the notification again`,
+            texts.length === 0 ? undefined : `its buttons: ${texts.join(', ')}`,
+          );
+        }
+        pressing = true;
+        await bridge.click({ window, ...button, expect: expectationOf(there) });
+      });
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      const { cause } = error;
+      const certain = !pressing || (cause instanceof BridgeError && NOTHING_DONE.has(cause.code));
+      return { kind: certain ? 'not-pressed' : 'uncertain', error };
+    }
+    this.#lookIn(SETTLE_MS);
+    return { kind: 'pressed' };
+  }
+
   paint(window: string): Promise<Painting> {
     return this.#asked((bridge) => bridge.paint(window));
   }
@@ -231,7 +288,13 @@ export class BridgeWindowWatch implements WindowWatch {
     const there = windows.find(({ id }) => id === window);
     if (there === undefined) throw changed(`there is no window ${window} any more`);
     const { fields, clickable } = lookAt(there);
-    const [path] = fields;
+    const [path, another] = fields;
+    if (another !== undefined) {
+      throw changed(
+        `window ${window} has ${fields.length} fields, and a code belongs into one`,
+        'choose another device for this login: ibctl login --device; ibctl windows shows what it asks',
+      );
+    }
     const button = clickable.find(({ text }) => HANDS_IN.test(text.trim()));
     if (path === undefined || button === undefined)
       throw changed(
@@ -486,6 +549,54 @@ function waitingFact(id: string, window: BridgeWindow | null): GatewayFact {
     buttons: clickable.map(({ text }) => maskAccounts(text.trim())),
     open: true,
   };
+}
+
+/** Errors of the bridge after which it is certain that nothing was pressed. */
+const NOTHING_DONE: ReadonlySet<BridgeError['code']> = new Set([
+  'bad-request',
+  'unknown-op',
+  'hello-first',
+  'version-mismatch',
+  'not-allowed',
+  'busy',
+  'too-large',
+  'stale',
+  'not-found',
+  'wrong-kind',
+  'disabled',
+  'frozen',
+  'not-connected',
+]);
+
+async function lookAgain(bridge: Bridge, window: string): Promise<BridgeWindow> {
+  const { windows } = await bridge.windows({ window, rows: MOST_ROWS });
+  const there = windows.find(({ id }) => id === window);
+  if (there === undefined) throw changed(`there is no window ${window} any more`);
+  return there;
+}
+
+/** The row of a device list, by its text without the blanks around it, or by what is shown of it where something is masked. */
+function findDevice(
+  window: BridgeWindow,
+  device: string,
+): { readonly path: string; readonly row: number; readonly text: string } {
+  const list = window.components.find(
+    ({ visible, rows }) => visible && rows !== null && rows.texts.length > 0,
+  );
+  const shown = lookAt(window).rows ?? [];
+  const texts = list?.rows?.texts ?? [];
+  const exact = texts.flatMap((text, row) => (text?.trim() === device ? [row] : []));
+  const rows = exact.length > 0 ? exact : shown.flatMap((text, row) => (text === device ? [row] : []));
+  const [row, ...others] = rows;
+  const text = row === undefined ? null : texts[row];
+  if (list === undefined || row === undefined || text == null || others.length > 0) {
+    throw new AgentError(
+      'unknown-device',
+      `the device list has ${others.length > 0 ? 'more than one entry' : 'no entry'} ${JSON.stringify(device)}; it has: ${quoteDevices(shown)}`,
+      { hint: 'write it exactly as it stands there, capital letters too' },
+    );
+  }
+  return { path: list.path, row, text };
 }
 
 /** What must still be there when a button is pressed: the title, and the first text that the window shows. */

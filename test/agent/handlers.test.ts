@@ -533,3 +533,65 @@ describe('windows', () => {
     for (const piece of large.told) assert.ok(encodeFrame(piece).length < 1024 * 1024);
   });
 });
+
+describe('a second factor', () => {
+  const list = { window: 'w5', prompt: 'x', challenge: null, app: null, devices: ['IB Key', 'Other'] };
+  const LOGIN = [
+    ibc('version: 3.24.1'),
+    ibc('Login dialog WINDOW_OPENED: LoginState is LOGGED_OUT'),
+    ibc('Login attempt: 1'),
+  ];
+
+  function waiting(method: 'ib-key' | 'device-choice'): AgentScene {
+    const agent = new AgentScene('live');
+    const { loop, host, windows } = agent.only;
+    loop.operate('login');
+    host.say(...LOGIN);
+    const detail = method === 'ib-key' ? { ...list, devices: null } : list;
+    windows.tell({ kind: 'bridge', up: true, detail: '' }, { kind: 'second-factor-shown', method, detail });
+    return agent;
+  }
+
+  it('is sent again once, and not for a call whose connection was lost', async () => {
+    const agent = waiting('ib-key');
+    agent.clock.advance(30_000);
+    const result = (await agent.call('second-factor-resend').result) as Record<string, unknown>;
+    assert.deepEqual([result['session'], result['pushes'], result['mostPushes']], ['live', 2, 3]);
+    agent.clock.advance(30_000);
+    const again = { askedAt: new Date(agent.clock.now()).toISOString() };
+    assert.equal(await agent.codeOf('second-factor-resend', again), 'connection-lost');
+    assert.equal(agent.only.windows.asked.filter((each) => each.startsWith('resend')).length, 1);
+  });
+
+  it('whose device list is open is chosen from by login, without another login', async () => {
+    const agent = waiting('device-choice');
+    await agent.call('login', { device: ' IB Key ', follow: false }).result;
+    assert.equal(agent.only.windows.asked.at(-1), 'choose w5 IB Key');
+    assert.equal(agent.only.ledger.budget('live', agent.only.config.restart).logins24h, 1);
+  });
+
+  it('that was chosen by a call whose connection was lost is followed, not refused', async () => {
+    const agent = waiting('device-choice');
+    agent.clock.advance(1_000);
+    const askedAt = new Date(agent.clock.now()).toISOString();
+    agent.only.windows.tell({
+      kind: 'second-factor-shown',
+      method: 'ib-key',
+      detail: { ...list, window: 'w6', devices: null },
+    });
+    assert.equal(await agent.codeOf('login', { device: 'IB Key', follow: false }), 'wrong-state');
+    const outcome = await agent.call('login', { device: 'IB Key', follow: false, askedAt }).result;
+    assert.equal((outcome as { session: { state: string } }).session.state, 'awaiting-second-factor');
+    assert.equal(
+      agent.only.windows.asked.some((each) => each.startsWith('choose')),
+      false,
+    );
+  });
+
+  it('belongs to a cold restart only', async () => {
+    const agent = new AgentScene('live');
+    agent.only.bringUp();
+    assert.equal(await agent.codeOf('restart', { device: 'IB Key' }), 'invalid-params');
+    assert.equal(await agent.codeOf('login', { device: 'two\nlines' }).catch(() => 'thrown'), 'thrown');
+  });
+});

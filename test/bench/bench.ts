@@ -22,6 +22,7 @@ import type { EventRecord } from '../../src/protocol/methods.ts';
 import { FakeTws } from '../fakes/fake-tws.ts';
 import { makeWorld, until, type World } from '../support/world.ts';
 import { benchBridge } from './bridge.ts';
+import { benchTotp } from './totp.ts';
 
 type Figure = {
   readonly name: string;
@@ -332,6 +333,10 @@ const BENCHES = {
   bridge: () => {
     note('the window bridge');
     return benchBridge(record, percentile);
+  },
+  totp: () => {
+    note('one-time codes');
+    return benchTotp(join(ROOT, 'dist'), record, percentile);
   },
 };
 

@@ -82,6 +82,12 @@ export function handlers(changes: Partial<Handlers> = {}): Handlers {
     windows: async () => ({ session: aProgress().session, count: 0 }),
     code: async () => ({ session: aProgress().session, verdict: 'accepted' as const }),
     'window-click': async ({ window, button }) => ({ session: aProgress().session, window, button }),
+    'second-factor-resend': async () => ({
+      session: aProgress().session,
+      pushes: 2,
+      mostPushes: 3,
+      deadline: '2026-11-23T09:03:00.000Z',
+    }),
     screenshot: async () => ({ session: aProgress().session, width: 1, height: 1, bytes: 0 }),
     ...changes,
   };

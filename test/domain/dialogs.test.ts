@@ -9,6 +9,7 @@ import {
   canHoldUp,
   DIALOG_RULES,
   findAnswer,
+  findResend,
   fittingRules,
   knowDialog,
 } from '../../src/domain/dialogs.ts';
@@ -198,5 +199,42 @@ describe('an answer', () => {
     assert.equal(findAnswer(rule, change({ ...button, enabled: false })), null);
     assert.equal(findAnswer(rule, change({ ...button, visible: false })), null);
     assert.equal(findAnswer(DIALOG_RULES[0] ?? rule, window), null);
+  });
+});
+
+describe('the button that sends a notification again', () => {
+  const withButton = (text: string): SeenWindow => {
+    const window = windowOf('standin-push');
+    const components = window.components.map((each) =>
+      each.text === 'Resend Notification' ? { ...each, text } : each,
+    );
+    return { ...window, components };
+  };
+  const found = (window: SeenWindow) => {
+    const rule = knowDialog(window);
+    return rule === null ? null : (findResend(rule, window)?.text ?? null);
+  };
+
+  it('is known however it is worded', () => {
+    for (const text of [
+      'Resend Notification',
+      'RE-SEND NOTIFICATION',
+      'Resend',
+      'Resend push notification',
+      'Send notification again',
+      'Send a new notification',
+      'Send again',
+    ]) {
+      assert.equal(found(withButton(text)), text);
+    }
+  });
+
+  it('is none that does something else, none of several, and none of another window', () => {
+    for (const text of ['Cancel', 'Change security device', 'Do not resend', 'Send SMS', 'OK'])
+      assert.equal(found(withButton(text)), null, text);
+    const window = withButton('Resend');
+    const twice = { ...window, components: [...window.components, ...window.components] };
+    assert.equal(found(twice), null);
+    assert.equal(found(windowOf('code-sms')), null);
   });
 });

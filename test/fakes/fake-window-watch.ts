@@ -9,7 +9,7 @@ import {
   type WindowList,
 } from '../../src/bridge/protocol.ts';
 import type { Fact } from '../../src/domain/facts.ts';
-import type { Bridge, CodeField, WindowWatch } from '../../src/supervisor/window-watch.ts';
+import type { Bridge, CodeField, ResendOutcome, WindowWatch } from '../../src/supervisor/window-watch.ts';
 
 export class FakeWindowWatch implements WindowWatch {
   /** What was asked, in order: `watch`, `unwatch`, `click w1 OK`. */
@@ -20,6 +20,10 @@ export class FakeWindowWatch implements WindowWatch {
   /** What the next click fails with. */
   failure: Error | null = null;
   typed: 'typed' | 'uncertain' = 'typed';
+  /** What a resend comes to. */
+  resent: ResendOutcome = { kind: 'pressed' };
+  /** Choices and resends wait for it. */
+  hold: Promise<void> | null = null;
   readonly #listener: (fact: Fact) => void;
   readonly #onGone: () => void;
 
@@ -51,6 +55,18 @@ export class FakeWindowWatch implements WindowWatch {
   async click(window: string, button: string): Promise<void> {
     this.asked.push(`click ${window} ${button}`);
     if (this.failure !== null) throw this.failure;
+  }
+
+  async choose(window: string, device: string): Promise<void> {
+    this.asked.push(`choose ${window} ${device}`);
+    if (this.hold !== null) await this.hold;
+    if (this.failure !== null) throw this.failure;
+  }
+
+  async resend(window: string): Promise<ResendOutcome> {
+    this.asked.push(`resend ${window}`);
+    if (this.hold !== null) await this.hold;
+    return this.resent;
   }
 
   async paint(): Promise<Painting> {
@@ -106,6 +122,7 @@ export class FakeBridge implements Bridge {
   /** What the next click fails with. */
   stale: BridgeError | null = null;
   looks = 0;
+  readonly selections: Parameters<Bridge['selectRow']>[0][] = [];
   readonly clicks: Parameters<Bridge['click']>[0][] = [];
   readonly #observe: (observation: BridgeObservation) => void;
 
@@ -147,7 +164,8 @@ export class FakeBridge implements Bridge {
     return { returned: true };
   }
 
-  async selectRow(): Promise<Acted> {
+  async selectRow(target: Parameters<Bridge['selectRow']>[0]): Promise<Acted> {
+    this.selections.push(target);
     return { returned: true };
   }
 

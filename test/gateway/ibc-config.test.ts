@@ -77,3 +77,18 @@ describe('config.ini', () => {
     assert.equal(getProperty(file, 'IbPassword'), 'a \t\u0000 b');
   });
 });
+
+describe('the second-factor device', () => {
+  it('of the order stands before the configured one', () => {
+    const session = aSession({ secondFactor: { method: 'ib-key', device: 'IB Key' } });
+    const deviceIn = (device?: string | null) =>
+      parseProperties(renderIbcConfig(anInput({ session, ...(device === undefined ? {} : { device }) })));
+    for (const [device, expected] of [
+      [undefined, 'IB Key'],
+      [null, 'IB Key'],
+      ['Mobile Authenticator app', 'Mobile Authenticator app'],
+    ] as const) {
+      assert.equal(getProperty(deviceIn(device), 'SecondFactorDevice'), expected);
+    }
+  });
+});

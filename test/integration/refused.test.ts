@@ -25,7 +25,7 @@ describe('a login that goes wrong', { concurrency: 2 }, () => {
         },
         device: {
           knobs: { 'second.factor': 'devices' },
-          config: { secondFactor: { method: 'ib-key', device: 'Pager' } },
+          config: { secondFactor: { method: 'ib-key', device: 'Pager' }, deadlines: { secondFactor: '2s' } },
         },
         hung: { knobs: { 'login.delay.ms': '60000' }, config: { deadlines: { login: '2s' } } },
       },
@@ -129,7 +129,7 @@ describe('a login that goes wrong', { concurrency: 2 }, () => {
     has(one(world.told('session-lost', { session: 'crashing' })), { IB_REASON: 'gateway-crashed' });
   });
 
-  it('halts when the second-factor device that is configured is not in the list', async () => {
+  it('halts when the second-factor device that is configured is not in the list and nobody chooses one', async () => {
     const { status, stderr } = await world.ibctl('login', 'device');
     assert.equal(status, 6);
     assert.match(stderr, /hint: set secondFactor.device to an entry of the list/);

@@ -112,7 +112,10 @@ describe('a device list that nobody answers', () => {
   before(async () => {
     world = await makeWorld({
       sessions: {
-        live: { knobs: { 'second.factor': 'devices' }, config: { secondFactor: { method: 'unknown' } } },
+        live: {
+          knobs: { 'second.factor': 'devices' },
+          config: { secondFactor: { method: 'unknown' }, deadlines: { secondFactor: '2s' } },
+        },
       },
     });
     await world.startAgent();

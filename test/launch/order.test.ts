@@ -118,3 +118,18 @@ describe('a launch order', () => {
     );
   });
 });
+
+describe('the device of an order', () => {
+  it('is read, and none is named in an order of an earlier agent', () => {
+    assert.deepEqual(
+      parseLaunchOrder(JSON.stringify(anOrder({ device: 'IB Key' }))),
+      anOrder({ device: 'IB Key' }),
+    );
+    assert.equal(parseLaunchOrder(JSON.stringify(anOrder()))?.device, undefined);
+  });
+
+  it('that is no line of a list makes the order invalid', () => {
+    for (const device of ['', 'IB Key\nIbPassword=x', 7, null, 'x'.repeat(201)])
+      assert.equal(parseLaunchOrder(JSON.stringify({ ...anOrder(), device })), null, String(device));
+  });
+});

@@ -361,3 +361,95 @@ describe('what an operator asks', () => {
     await assert.rejects(scene.watch.click('w9', 'Agree'), changed);
   });
 });
+
+/** What an operation of the watch failed with. */
+async function problemOf(work: Promise<unknown>): Promise<AgentError> {
+  try {
+    await work;
+  } catch (error) {
+    assert.ok(error instanceof AgentError, String(error));
+    return error;
+  }
+  return assert.fail('it did not fail');
+}
+
+describe('a choice from the device list', () => {
+  const LIST = fixture('ibga-devices', 'w5');
+
+  it('selects the row and presses OK, if the window is as it was seen', async () => {
+    const scene = aWatch();
+    await scene.open(LIST);
+    await scene.watch.choose('w5', 'Mobile Authenticator app');
+    const [selection] = scene.bridge.selections;
+    assert.deepEqual([selection?.row, selection?.text], [1, ' Mobile Authenticator app']);
+    const expect = { title: 'Second Factor Authentication', near: 'Select second factor device' };
+    assert.deepEqual(selection?.expect, expect);
+    assert.deepEqual(
+      scene.bridge.clicks.map(({ text, expect: seen }) => [text, seen]),
+      [['OK', expect]],
+    );
+  });
+
+  it('of an entry that is not there names those that are, and presses nothing', async () => {
+    const scene = aWatch();
+    await scene.open(LIST);
+    const problem = await problemOf(scene.watch.choose('w5', 'IB key'));
+    assert.equal(problem.code, 'unknown-device');
+    assert.match(problem.message, /no entry "IB key"; it has: "IB Key", "Mobile Authenticator app"/);
+    assert.deepEqual([scene.bridge.selections, scene.bridge.clicks], [[], []]);
+  });
+
+  it('presses nothing in a window that is gone or is another by now, or without a bridge', async () => {
+    const scene = aWatch();
+    await scene.open(CODE);
+    assert.equal((await problemOf(scene.watch.choose('w5', 'IB Key'))).code, 'window-changed');
+    assert.equal((await problemOf(scene.watch.choose('w9', 'IB Key'))).code, 'window-changed');
+    scene.bridge.observe({ kind: 'closed', reason: 'ended', wasOpen: true });
+    assert.equal((await problemOf(scene.watch.choose('w5', 'IB Key'))).code, 'windows-unseen');
+    assert.deepEqual([scene.bridge.selections, scene.bridge.clicks], [[], []]);
+  });
+});
+
+describe('a push that is to be sent again', () => {
+  it('has its one button pressed, with what must still be there', async () => {
+    const scene = aWatch();
+    await scene.open(PUSH);
+    assert.deepEqual(await scene.watch.resend('w5'), { kind: 'pressed' });
+    const [click, ...others] = scene.bridge.clicks;
+    assert.deepEqual([click?.text, others], ['Resend Notification', []]);
+    assert.equal(click?.expect?.title, 'Second Factor Authentication');
+    assert.notEqual(click?.expect?.near, undefined);
+  });
+
+  it('is certainly not sent when the window is another, is gone, changed under the click, or has no such button', async () => {
+    for (const [shows, window] of [
+      [CODE, 'w5'],
+      [PUSH, 'w9'],
+      [fixture('ibga-push-change-device', 'w5'), 'w5'],
+    ] as const) {
+      const scene = aWatch();
+      await scene.open(shows);
+      const outcome = await scene.watch.resend(window);
+      assert.ok(outcome.kind === 'not-pressed', outcome.kind);
+      assert.equal(outcome.error.code, 'window-changed');
+      assert.deepEqual(scene.bridge.clicks, []);
+    }
+    const scene = aWatch();
+    await scene.open(PUSH);
+    for (const code of ['stale', 'frozen', 'not-found', 'disabled'] as const) {
+      scene.bridge.stale = new BridgeError(code, 'x');
+      assert.equal((await scene.watch.resend('w5')).kind, 'not-pressed', code);
+    }
+  });
+
+  it('may have been sent when the end of the click is not known, and was not when the look failed', async () => {
+    const scene = aWatch();
+    await scene.open(PUSH);
+    for (const code of ['lost', 'no-answer', 'unfinished', 'failed', 'garbage'] as const) {
+      scene.bridge.stale = new BridgeError(code, 'x');
+      assert.equal((await scene.watch.resend('w5')).kind, 'uncertain', code);
+    }
+    scene.bridge.observe({ kind: 'closed', reason: 'ended', wasOpen: true });
+    assert.equal((await scene.watch.resend('w5')).kind, 'not-pressed');
+  });
+});

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { parse, stringify } from 'yaml';
 import { jumpClock, prepareClock } from './clock.ts';
 import { poll } from './command.ts';
 import { bootProduct, sealCredentials, setKnobs, USERS } from './install.ts';
@@ -137,6 +138,32 @@ describe('faults of the host around a session', () => {
       await forgetLogins(machine);
     });
   }
+
+  test('settings where the unit may not write: the login halts unspent and names the drop-in, which works', async () => {
+    const elsewhere = '/srv/settings';
+    const dropIn = '/run/systemd/system/ib-session@.service.d';
+    await machine.sh(`install -d -m 0700 -o ib-gateway -g ib-gateway ${elsewhere}`);
+    const good = await machine.readFile(CONFIG);
+    const config = parse(good) as { sessions: { live: object } };
+    config.sessions.live = { ...config.sessions.live, settingsDir: elsewhere };
+    await machine.writeFile(CONFIG, stringify(config));
+    await machine.sh(`systemctl restart ${AGENT}`);
+    await inState(machine, 'stopped');
+    const said = await haltsUnspent(machine);
+    assert.match(said, /systemctl edit ib-session@\.service.*ReadWritePaths=\/srv\/settings/);
+
+    await machine.sh(`mkdir -p ${dropIn}`);
+    await machine.writeFile(`${dropIn}/settings.conf`, `[Service]\nReadWritePaths=${elsewhere}\n`);
+    await machine.sh('systemctl daemon-reload');
+    await does(machine, 'login');
+    await does(machine, 'stop');
+    await machine.sh(`test -s ${elsewhere}/jts.ini`);
+    await machine.sh(`rm -r ${dropIn}; systemctl daemon-reload`);
+    await machine.writeFile(CONFIG, good);
+    await machine.sh(`systemctl restart ${AGENT}`);
+    await inState(machine, 'stopped');
+    await forgetLogins(machine);
+  });
 
   test('a journal that is restarted, rotated and vacuumed while a push waits: the approval is seen', async () => {
     await setKnobs(machine, { 'second.factor': 'push', 'push.approve.after.ms': 'never' });

@@ -7,8 +7,7 @@ import { connectAgent, sessionParam } from '../connect.ts';
 import type { CliContext, VerbCall } from '../context.ts';
 import { askOnTerminal, PromptInterrupted } from '../credentials/prompt.ts';
 import { usageError } from '../output.ts';
-import { secondFactorText } from '../status-text.ts';
-import { printable } from '../table.ts';
+import { secondFactorAsks, secondFactorText } from '../status-text.ts';
 
 const STATUS_DEADLINE_MS = 10_000;
 /** The agent itself waits half a minute for what IBKR says. */
@@ -71,8 +70,8 @@ const EXIT_INTERRUPTED = 130;
 async function askCode({ context, output }: VerbCall, pending: SecondFactor | null): Promise<string | null> {
   if (pending !== null) {
     output.note(secondFactorText(pending, context.clock.now()));
-    if (pending.prompt !== null) output.note(printable(pending.prompt));
-    if (pending.challenge !== null) output.note(`challenge: ${printable(pending.challenge)}`);
+    const asks = secondFactorAsks(pending);
+    if (asks !== null) output.note(asks);
   }
   const label = pending?.method === 'challenge' ? 'Answer (not shown): ' : 'Code (not shown): ';
   try {

@@ -20,6 +20,7 @@ import {
 } from '../credentials/store.ts';
 import { usageError } from '../output.ts';
 import { chooseSession, readSessionName, unknownSession } from '../session-choice.ts';
+import { shellQuote } from '../shell-quote.ts';
 import { printable, renderTable, wrap } from '../table.ts';
 import { formatDateTime } from '../time-text.ts';
 
@@ -261,12 +262,8 @@ export async function removeCredentials(call: VerbCall, host: CredentialHost): P
 function requireRoot({ argv }: CliContext, { uid }: CredentialHost): void {
   if (uid === 0) return;
   throw new AgentError('not-allowed', 'Credentials are sealed for the system and are for root alone.', {
-    hint: `run: sudo ibctl ${argv.map(quote).join(' ')}`,
+    hint: `run: sudo ibctl ${argv.map(shellQuote).join(' ')}`,
   });
-}
-
-function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 function kindOf(text: string | undefined): CredentialKind | null {

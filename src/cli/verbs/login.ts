@@ -1,6 +1,6 @@
 // Owns `ibctl login`: log a session in and follow it until it is ready or a person is needed.
 
-import { sessionParam } from '../connect.ts';
+import { deviceParam, sessionParam } from '../connect.ts';
 import type { VerbCall } from '../context.ts';
 import { followSession } from '../follow.ts';
 import { usageError } from '../output.ts';
@@ -14,7 +14,12 @@ export async function runLogin(call: VerbCall): Promise<number> {
     const ended = await confirmOverride(call);
     if (ended !== null) return ended;
   }
-  const params = { ...sessionParam(call.input), follow: !acceptOnly, ...(override ? { override } : {}) };
+  const params = {
+    ...sessionParam(call.input),
+    follow: !acceptOnly,
+    ...(override ? { override } : {}),
+    ...deviceParam(call.input),
+  };
   return followSession(call, {
     verb: 'login',
     order: (client, watching) => client.call('login', params, watching),

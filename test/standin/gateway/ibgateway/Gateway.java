@@ -280,6 +280,8 @@ final class Gateway implements MainFrame.Actions {
             new SecondFactor.Outcome() {
               @Override
               public void accepted() {
+                String token = scenario.text("second.factor.token", "");
+                if (!token.isEmpty()) PairedDevice.keep(settingsDir, token);
                 load();
               }
 

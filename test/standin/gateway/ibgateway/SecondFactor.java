@@ -7,6 +7,8 @@ import java.awt.FlowLayout;
 import java.awt.Font;
 import java.awt.GridBagLayout;
 import java.awt.Window;
+import java.awt.event.WindowAdapter;
+import java.awt.event.WindowEvent;
 import java.util.List;
 import javax.swing.BorderFactory;
 import javax.swing.JButton;
@@ -22,7 +24,10 @@ import javax.swing.Timer;
 
 final class SecondFactor {
   private static final String TITLE = "Second Factor Authentication";
+  private static final String APP = "Enter Mobile Authenticator app code";
   private static final int REOPEN_MS = 500;
+  /** Longer than whoever looks at the opening takes. */
+  private static final int TITLE_MS = 300;
 
   /** How it ended. */
   interface Outcome {
@@ -56,9 +61,12 @@ final class SecondFactor {
   void open(String kind) {
     switch (kind) {
       case "push" -> openPush();
-      case "totp" -> openCode();
+      case "totp" -> openCode(APP);
+      case "sms" -> openCode("Enter the code that was sent to your mobile phone number by SMS");
+      case "challenge" -> openCode("Open IB Key on your phone and type this challenge:", "427 931", "Enter the response shown there");
+      case "passkey" -> openPasskey();
       case "devices" -> openDevices();
-      default -> throw new IllegalArgumentException("second.factor '" + kind + "' is not one of none, push, totp, devices");
+      default -> throw new IllegalArgumentException("second.factor '" + kind + "' is not one of none, push, totp, sms, challenge, passkey, devices");
     }
   }
 
@@ -116,7 +124,7 @@ final class SecondFactor {
     bar.setPreferredSize(new Dimension(320, 6));
     middle.add(Look.pad(bar, 10, 0, 4, 0), Look.at(0, y++));
     middle.add(centre(Look.small("Waiting for authentication...")), Look.at(0, y));
-    JButton again = Look.button("Resend Notification");
+    JButton again = Look.button(scenario.text("push.resend.button", "Resend Notification"));
     again.addActionListener(event -> Console.say("second factor notification sent again"));
     show(middle, again, cancelButton());
     Console.say("second factor push sent");
@@ -128,7 +136,13 @@ final class SecondFactor {
     }
   }
 
-  private void openCode() {
+  private void openPasskey() {
+    JPanel middle = body();
+    middle.add(Look.paragraph("Use your Passkey to continue", 28), Look.at(0, 0));
+    show(middle, cancelButton());
+  }
+
+  private void openCode(String... asks) {
     JPanel middle = body();
     JTextField field = Look.field(10);
     field.setFont(new Font(Font.MONOSPACED, Font.PLAIN, 20));
@@ -138,18 +152,18 @@ final class SecondFactor {
     JButton ok = Look.primary("OK");
     int y = 0;
     middle.add(centre(Look.bold("Verify your identity")), Look.at(0, y++));
-    middle.add(Look.centred("Enter Mobile Authenticator app code"), Look.at(0, y++));
+    for (String line : asks) middle.add(Look.centred(line), Look.at(0, y++));
     JPanel line = new JPanel(new FlowLayout(FlowLayout.CENTER, 0, 0));
     line.setOpaque(false);
     line.add(field);
     middle.add(Look.pad(line, 6, 0, 2, 0), Look.at(0, y++));
     middle.add(note, Look.at(0, y));
-    ok.addActionListener(event -> check(field, note));
+    ok.addActionListener(event -> check(field, note, asks));
     show(middle, ok, cancelButton());
     dialog.getRootPane().setDefaultButton(ok);
   }
 
-  private void check(JTextField field, JLabel note) {
+  private void check(JTextField field, JLabel note, String... asks) {
     if (over) return;
     String code = field.getText().trim();
     CodeCheck.Verdict verdict = codes.judge(code);
@@ -161,7 +175,7 @@ final class SecondFactor {
     }
     if (scenario.text("totp.reject", "same").equals("reopen")) {
       dialog.dispose();
-      Timer reopen = new Timer(REOPEN_MS, event -> { if (!over) openCode(); });
+      Timer reopen = new Timer(REOPEN_MS, event -> { if (!over) openCode(asks); });
       reopen.setRepeats(false);
       reopen.start();
     } else {
@@ -187,7 +201,7 @@ final class SecondFactor {
           Console.say("second factor device selected: " + device);
           dialog.dispose();
           if (device.equals("IB Key")) openPush();
-          else openCode();
+          else openCode(APP);
         });
     show(middle, ok, cancelButton());
     dialog.getRootPane().setDefaultButton(ok);
@@ -207,6 +221,19 @@ final class SecondFactor {
     dialog.add(middle, BorderLayout.CENTER);
     dialog.add(row, BorderLayout.SOUTH);
     dialog.setMinimumSize(new Dimension(420, 0));
+    if (scenario.yes("second.factor.late.title", false)) {
+      JDialog untitled = dialog;
+      untitled.setTitle("");
+      Timer title = new Timer(TITLE_MS, event -> untitled.setTitle(TITLE));
+      title.setRepeats(false);
+      untitled.addWindowListener(
+          new WindowAdapter() {
+            @Override
+            public void windowOpened(WindowEvent event) {
+              title.start();
+            }
+          });
+    }
     Dialogs.open(dialog);
   }
 
