@@ -65,7 +65,8 @@ export class CodeTypist {
       this.#end(window, result);
     } catch (error) {
       windows.codeEnded(window, false);
-      failed('window-gone', messageOf(error));
+      const unseen = error instanceof AgentError && error.code === 'windows-unseen';
+      failed(unseen ? 'bridge-absent' : 'window-gone', messageOf(error));
     }
   }
 
