@@ -36,6 +36,8 @@ export type Phase =
 
 /** The codes that were handed in for one second factor. */
 export type Codes = {
+  /** When this changed last; epoch milliseconds. A login that went on before that ended an earlier second factor. */
+  readonly at: number;
   /** By ib-code; those of which it is not known whether they were are among them. */
   readonly made: number;
   /** By people. */
@@ -62,6 +64,7 @@ export type Codes = {
 };
 
 export const NO_CODES: Codes = {
+  at: 0,
   made: 0,
   typed: 0,
   failed: 0,
