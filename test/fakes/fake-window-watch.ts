@@ -20,6 +20,8 @@ export class FakeWindowWatch implements WindowWatch {
   /** What the next click fails with. */
   failure: Error | null = null;
   typed: 'typed' | 'uncertain' = 'typed';
+  /** What finding a field, and typing, waits for. */
+  busy: Promise<void> = Promise.resolve();
   readonly #listener: (fact: Fact) => void;
   readonly #onGone: () => void;
 
@@ -59,6 +61,7 @@ export class FakeWindowWatch implements WindowWatch {
 
   async codeField(window: string): Promise<CodeField> {
     this.asked.push(`find ${window}`);
+    await this.busy;
     if (this.failure !== null) throw this.failure;
     return {
       window,
@@ -72,6 +75,7 @@ export class FakeWindowWatch implements WindowWatch {
 
   async typeCode(window: string, code: string): Promise<'typed' | 'uncertain'> {
     this.asked.push(`type ${window} ${code}`);
+    await this.busy;
     if (this.failure !== null) throw this.failure;
     return this.typed;
   }
