@@ -1,6 +1,6 @@
 // Owns what becomes of a session's times when the wall clock is set: they stay as far away as they were.
 
-import { NO_CODES, type Phase, type SessionState } from './session-state.ts';
+import type { Phase, SessionState } from './session-state.ts';
 
 /** The state in the terms of a clock that was set forward by `stepMs`, or back when that is negative. */
 export function afterClockStep(state: SessionState, stepMs: number): SessionState {
@@ -22,15 +22,7 @@ export function afterClockStep(state: SessionState, stepMs: number): SessionStat
               lineClosedAt: at(run.sight.lineClosedAt),
               untoldUntil: at(run.sight.untoldUntil),
             },
-            codes:
-              run.codes === NO_CODES
-                ? NO_CODES
-                : {
-                    ...run.codes,
-                    at: at(run.codes.at),
-                    silentUntil: at(run.codes.silentUntil),
-                    due: at(run.codes.due),
-                  },
+            codes: { ...run.codes, silentUntil: at(run.codes.silentUntil), due: at(run.codes.due) },
             restartAsked:
               run.restartAsked === null ? null : { ...run.restartAsked, at: at(run.restartAsked.at) },
             afterExit:

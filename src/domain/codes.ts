@@ -246,10 +246,10 @@ export function noteCodeReturned(d: Draft, run: Run): void {
 
 /**
  * The login went on: the next second factor begins anew. What an earlier agent remembered of codes is of its last moment; while the past of
- * a run is told, there may be a login in it that went on long before.
+ * a run is told, there may be logins in it that went on long before.
  */
 export function endCodes(d: Draft): void {
-  if (d.run === null || d.run.codes === NO_CODES || d.run.codes.at > d.ctx.now) return;
+  if (d.run === null || d.run.codes === NO_CODES || d.run.logins <= d.run.codes.after) return;
   d.updateRun({ codes: NO_CODES });
 }
 
@@ -305,7 +305,7 @@ function noteClock(d: Draft, clock: ClockState | null): void {
 }
 
 function change(d: Draft, change: Partial<Codes>): void {
-  if (d.run !== null) d.updateRun({ codes: { ...d.run.codes, ...change, at: d.ctx.now } });
+  if (d.run !== null) d.updateRun({ codes: { ...d.run.codes, ...change, after: d.run.logins } });
 }
 
 function wrongMethod(message: string, hint: string): CodeRefused {

@@ -554,6 +554,7 @@ function onGateway(d: Draft, fact: GatewayFact): void {
         d.stopThen({ kind: 'halt', reason: 'second-factor-device-unknown', detail: fact.text });
       return;
     case 'logged-in':
+      d.updateRun({ logins: run.logins + 1 });
       onLoggedIn(d, run);
       return;
     case 'login-refused':
