@@ -72,15 +72,20 @@ export class CodeTypist {
 
   /** What an earlier agent ordered; without a trace of it, nothing was typed. */
   async recall(id: string, window: string): Promise<void> {
-    const result = await this.#parts.runner.lastResult(id);
-    if (result !== null) this.#end(window, result);
-    else
-      this.#tell(id, {
-        kind: 'not-typed',
-        why: 'timed-out',
-        detail: 'the agent ended before the code was typed',
-        hopeless: false,
-      });
+    const { runner, windows } = this.#parts;
+    windows.expectCode(window);
+    const result = await runner.lastResult(id);
+    if (result !== null) {
+      this.#end(window, result);
+      return;
+    }
+    windows.codeEnded(window, false);
+    this.#tell(id, {
+      kind: 'not-typed',
+      why: 'timed-out',
+      detail: 'the agent ended before the code was typed',
+      hopeless: false,
+    });
   }
 
   async check(id: string): Promise<void> {

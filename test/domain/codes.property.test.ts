@@ -27,7 +27,7 @@ import { EXIT, RULES, UP } from './session-scene.ts';
 const SECOND = 1_000;
 const MINUTE = 60_000;
 const START = Date.UTC(2026, 10, 23, 9, 0, 0);
-const MOST_ACTIONS = 30;
+const MOST_ACTIONS = 22;
 const NAMES = ['a', 'b'] as const;
 type Name = (typeof NAMES)[number];
 
@@ -423,16 +423,14 @@ const PUSH: Fact = { kind: 'second-factor-shown', method: null };
 /** Something happens. */
 function happen(world: World): void {
   const { random } = world;
-  const name = random() < 0.65 ? 'a' : 'b';
+  const name = random() < 0.75 ? 'a' : 'b';
   const out = world.out(name);
   const order = world.orders.findLast((each) => each.name === name && !each.told) ?? null;
   const chance = random();
   if (random() < 0.04) world.killAfter = Math.floor(random() * 6);
   if (out.jvm === null) {
     if (chance < 0.7) {
-      world.take(name, { kind: 'operator', action: 'login' });
-      if (out.jvm !== null) world.line(name, ...UP);
-      if (random() < 0.9) world.take(name, { kind: 'bridge', up: true, detail: '' });
+      logIn(world, name);
     } else world.pass(MINUTE * 3);
     return;
   }
@@ -480,7 +478,7 @@ function happen(world: World): void {
     assert.ok(out.typed <= 3, 'more than three codes of people');
     world.take(name, { kind: 'code-result', id: given, outcome, clock: null });
   } else if (chance < 0.8) {
-    world.take(name, { kind: 'bridge', up: random() < 0.6, detail: 'd' });
+    world.take(name, { kind: 'bridge', up: random() < 0.75, detail: 'd' });
     world.look(name);
   } else if (chance < 0.84) {
     out.window = null;
@@ -493,6 +491,12 @@ function happen(world: World): void {
   } else if (chance < 0.9) {
     world.take(name, { kind: 'operator', action: pick(random, ['login', 'stop', 'restart-cold'] as const) });
   } else world.pass(Math.floor(random() * 40 * SECOND));
+}
+
+function logIn(world: World, name: Name): void {
+  world.take(name, { kind: 'operator', action: 'login' });
+  if (world.out(name).jvm !== null) world.line(name, ...UP);
+  if (world.random() < 0.95) world.take(name, { kind: 'bridge', up: true, detail: '' });
 }
 
 /** A window asks for something; seen at once, or later. */
@@ -532,6 +536,7 @@ function runSequence(seed: number, seen: Record<string, number>): void {
   // Anywhere in a step.
   world.true += Math.floor(random() * STEP_MS);
   try {
+    logIn(world, random() < 0.8 ? 'a' : 'b');
     for (let action = 0; action < MOST_ACTIONS; action += 1) {
       if (!world.killed) world.pass(Math.floor(random() * (random() < 0.6 ? 4 : 40) * SECOND));
       if (random() < 0.03) {

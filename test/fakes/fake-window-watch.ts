@@ -111,6 +111,10 @@ export class FakeBridge implements Bridge {
   stale: BridgeError | null = null;
   looks = 0;
   readonly clicks: Parameters<Bridge['click']>[0][] = [];
+  /** Codes that were typed, or were to be. */
+  readonly codes: Parameters<Bridge['typeCode']>[0][] = [];
+  /** What typing a code fails with. */
+  codeFailure: BridgeError | null = null;
   readonly #observe: (observation: BridgeObservation) => void;
 
   constructor(observe: (observation: BridgeObservation) => void) {
@@ -147,7 +151,9 @@ export class FakeBridge implements Bridge {
     return { width: 1, height: 1, png: Buffer.from('png') };
   }
 
-  async typeCode(): Promise<Acted> {
+  async typeCode(target: Parameters<Bridge['typeCode']>[0]): Promise<Acted> {
+    this.codes.push(target);
+    if (this.codeFailure !== null) throw this.codeFailure;
     return { returned: true };
   }
 
