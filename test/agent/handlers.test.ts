@@ -586,7 +586,10 @@ describe('code', () => {
   it('is not typed again for a caller who does not know whether it was', async () => {
     const scene = asking();
     const askedAt = new Date(scene.clock.now()).toISOString();
-    assert.equal(await scene.codeOf('code', { code: CODE, askedAt }), 'connection-lost');
+    const { result } = scene.call('code', { code: CODE, askedAt });
+    await setImmediate();
+    scene.clock.advance(30_000);
+    await assert.rejects(result, (error) => error instanceof AgentError && error.code === 'connection-lost');
     assert.ok(!scene.only.windows.asked.some((asked) => asked.startsWith('type')));
   });
 

@@ -27,7 +27,7 @@ import { EXIT, RULES, UP } from './session-scene.ts';
 const SECOND = 1_000;
 const MINUTE = 60_000;
 const START = Date.UTC(2026, 10, 23, 9, 0, 0);
-const MOST_ACTIONS = 22;
+const MOST_ACTIONS = 16;
 const NAMES = ['a', 'b'] as const;
 type Name = (typeof NAMES)[number];
 
@@ -106,6 +106,8 @@ class World {
   ledger: Ledger = EMPTY_LEDGER;
   disk: Ledger = EMPTY_LEDGER;
   writable = true;
+  /** Whether people hand in many codes. */
+  readonly people: boolean;
   true = START;
   ahead = 0;
   /** Effects after which the agent is killed; -1: it lives on. */
@@ -118,6 +120,7 @@ class World {
   constructor(random: () => number, seen: Record<string, number>) {
     this.random = random;
     this.seen = seen;
+    this.people = random() < 0.15;
     for (const name of NAMES) {
       this.states.set(name, initialState(this.wall));
       this.memories.set(name, NO_MEMORY);
@@ -250,10 +253,7 @@ class World {
       });
     };
     const used = useStep(this.ledger, { user: 'u', step });
-    if (used === null) {
-      fail('step-used');
-      return;
-    }
+    assert.ok(used !== null, `step ${step} is ordered a second time`);
     this.ledger = used;
     if (this.random() < 0.03) this.killed = true;
     if (this.killed) return;
@@ -457,13 +457,13 @@ function happen(world: World): void {
       name,
       pick(random, [PUSH, PUSH, { kind: 'second-factor-answered' }, { kind: 'relogin-required' }] as const),
     );
-  } else if (chance < 0.76) {
+  } else if (chance < (world.people ? 0.86 : 0.76)) {
     const given = `g${world.trail.length}`;
     if (refuseCode(world.state(name), name, '123456') !== null) return;
     world.take(name, { kind: 'code-given', id: given });
     if (world.killed) {
-      // It was being typed.
-      out.typed += 1;
+      // It may have been typed, once the agent was to remember that.
+      if (world.memories.get(name)?.run?.codes.busy?.id === given) out.typed += 1;
       return;
     }
     const outcome = pick<CodeTyped>(random, [
@@ -474,18 +474,23 @@ function happen(world: World): void {
     if (outcome.kind !== 'not-typed') {
       out.typed += 1;
       world.count('codes of people');
+      if (out.typed === 3) world.count('third codes of people');
     }
     assert.ok(out.typed <= 3, 'more than three codes of people');
     world.take(name, { kind: 'code-result', id: given, outcome, clock: null });
-  } else if (chance < 0.8) {
+    if (!world.people || out.window === null) return;
+    // Wrong ones, one after the other.
+    out.window.says = `no ${out.typed}`;
+    world.look(name);
+  } else if (chance < (world.people ? 0.87 : 0.8)) {
     world.take(name, { kind: 'bridge', up: random() < 0.75, detail: 'd' });
     world.look(name);
-  } else if (chance < 0.84) {
+  } else if (chance < (world.people ? 0.88 : 0.84)) {
     out.window = null;
     if (random() < 0.7) world.look(name);
     world.line(name, { kind: 'logged-in' });
     world.count('logins that went on');
-  } else if (chance < 0.87) {
+  } else if (chance < (world.people ? 0.885 : 0.87)) {
     Object.assign(out, { jvm: null, window: null });
     world.take(name, { kind: 'exited', report: { ...EXIT, status: 1 } });
   } else if (chance < 0.9) {
@@ -505,7 +510,7 @@ function open(world: World, name: Name): void {
   const out = world.out(name);
   if (random() < 0.8) out.windows += 1;
   const method = random() < 0.85 ? 'code' : pick(random, ['device-choice', 'ib-key'] as const);
-  const app = pick(random, [null, null, true, true, true, false] as const);
+  const app = world.people ? false : pick(random, [null, null, true, true, true, false] as const);
   out.window = { id: `w${out.windows}`, method, app: method === 'code' ? app : null, says: null };
   const first = random() < 0.5;
   if (first && random() < 0.8) world.line(name, PUSH);

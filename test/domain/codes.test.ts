@@ -767,6 +767,17 @@ describe('after a restart of the agent', () => {
     assert.deepEqual(ordered(scene), ['0 w5', '1 w6']);
   });
 
+  it('a code that was ordered for a window which is another one by now is followed by one for that', () => {
+    const scene = asked();
+    const id = scene.typing.at(-1)?.id ?? '';
+    scene.pass(40_000);
+    restart(scene, 'replay', ...RECORD);
+    scene.take(BRIDGE, seen('code', 'w6'));
+    assert.equal(ordered(scene).length, 1);
+    end(scene, TYPED, id);
+    assert.deepEqual(ordered(scene), ['0 w5', '1 w6']);
+  });
+
   it('a person’s code that was being typed may have been', () => {
     const scene = asked(26_000);
     scene.take({ kind: 'code-given', id: 'mine' });

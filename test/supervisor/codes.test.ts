@@ -615,6 +615,37 @@ async function login(killAfter: number, reopens: boolean, killsAgain: number): P
 }
 
 describe('an agent that is killed while codes are ordered and typed', () => {
+  it('asks what became of its order, and takes no words that stand there for the answer', async () => {
+    const scene = new SystemdScene(TOTP);
+    scenes.push(scene);
+    await scene.startAgent();
+    scene.loop.operate('login');
+    await scene.settle();
+    const unit = scene.begin();
+    for (const line of DIALOG) unit.line(line);
+    await scene.settle();
+    scene.windows.tell(BRIDGE, seen('w5'));
+    await scene.settle();
+    const [order] = scene.codes.typed;
+    assert.ok(order !== undefined);
+    scene.killAgent();
+    await scene.startAgent();
+    assert.deepEqual(scene.codes.asked, [order.id]);
+    assert.deepEqual(
+      scene.windows.asked.filter((asked) => asked.includes('w5')),
+      ['expect w5'],
+    );
+    scene.codes.end(TYPED, order.id);
+    await scene.settle();
+    assert.equal(scene.windows.asked.at(-1), 'handed w5');
+    assert.deepEqual(
+      [scene.loop.state.run?.codes.handed, scene.loop.state.run?.codes.made, scene.codes.typed.length],
+      ['w5', 1, 1],
+    );
+    assert.equal(scene.told('second-factor-code-typed').length, 1);
+    assert.equal(scene.told('second-factor-rejected').length, 0);
+  });
+
   it('goes on where it was, at whichever point that was: no step twice, two codes, one login', async () => {
     for (const reopens of [false, true]) {
       const all = await login(10_000, reopens, 0);
