@@ -2,7 +2,7 @@
 
 import { codeProblem } from '../protocol/code.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
-import { chooseStep } from './code-step.ts';
+import { chooseStep, stepAt } from './code-step.ts';
 import type { Draft } from './draft.ts';
 import type { ClockState, ClocksCompared, CodeTyped } from './facts.ts';
 import { tellAgain } from './second-factor-told.ts';
@@ -96,15 +96,29 @@ export function planCode(d: Draft): void {
   if (run === null || run.afterExit !== null || phase.name !== 'awaiting-second-factor') return;
   const { codes } = run;
   const { detail } = phase;
-  if (phase.method !== 'totp' || detail === null) return;
-  if (codes.busy !== null || codes.due !== null || codes.handed === detail.window) return;
+  if (phase.method !== 'totp' || codes.busy !== null || codes.due !== null) return;
+  if (codes.handed !== null && (detail === null || codes.handed === detail.window)) return;
+  const unseen = d.conditions.find(({ code }) => code === 'bridge-absent');
+  if (unseen !== undefined) {
+    giveUp(d, `the gateway's windows are not seen (${unseen.detail})`);
+    return;
+  }
+  if (detail === null) return;
+  // One that has closed is over, or opens again; then it is seen.
+  if (run.sight.window !== detail.window) return;
   if (codes.made >= MOST_MADE) {
     haltRefused(d, codes.made);
     return;
   }
-  const { from } = chooseStep(d.ctx.now, d.ctx.budget.lastStep);
+  const { lastStep } = d.ctx.budget;
+  const { from } = chooseStep(d.ctx.now, lastStep);
   if (from >= phase.deadline)
-    giveUp(d, 'the last code was for a time that has not come yet: was the clock set back?');
+    giveUp(
+      d,
+      lastStep !== null && lastStep > stepAt(d.ctx.now)
+        ? 'the last code was for a time that has not come yet: was the clock set back?'
+        : 'the time for the second factor ends before that of the next code begins',
+    );
   else if (from > d.ctx.now) change(d, { due: from });
   else order(d);
 }
@@ -163,6 +177,8 @@ export function onCodeResult(
     },
   });
   if (codes.refused !== null) onCodeRefused(d);
+  // Its window may be another one by now.
+  else planCode(d);
 }
 
 /** A message says that a code was not accepted. It may come before it is known that the code was typed. */
@@ -222,9 +238,19 @@ export function takeUpCodes(d: Draft): void {
   onCodeResult(d, d.run, { id: busy.id, outcome, clock: null });
 }
 
-/** The login went on: the next second factor begins anew. */
+/** Its window has closed and shows again, or another one does: the code that was handed in was not accepted. To be planned anew by the caller. */
+export function noteCodeReturned(d: Draft, run: Run): void {
+  if (run.codes.busy !== null) change(d, { refused: run.codes.refused ?? '' });
+  else if (run.codes.handed !== null) change(d, { handed: null, silentUntil: null });
+}
+
+/**
+ * The login went on: the next second factor begins anew. What an earlier agent remembered of codes is of its last moment; while the past of
+ * a run is told, there may be logins in it that went on long before.
+ */
 export function endCodes(d: Draft): void {
-  if (d.run !== null && d.run.codes !== NO_CODES) d.updateRun({ codes: NO_CODES });
+  if (d.run === null || d.run.codes === NO_CODES || d.run.logins <= d.run.codes.after) return;
+  d.updateRun({ codes: NO_CODES });
 }
 
 function onCodeRefused(d: Draft): void {
@@ -279,7 +305,7 @@ function noteClock(d: Draft, clock: ClockState | null): void {
 }
 
 function change(d: Draft, change: Partial<Codes>): void {
-  if (d.run !== null) d.updateRun({ codes: { ...d.run.codes, ...change } });
+  if (d.run !== null) d.updateRun({ codes: { ...d.run.codes, ...change, after: d.run.logins } });
 }
 
 function wrongMethod(message: string, hint: string): CodeRefused {

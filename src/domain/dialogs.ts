@@ -509,11 +509,12 @@ function codeFacts(
   detail: Partial<SecondFactorDetail> = {},
 ): readonly GatewayFact[] {
   const rejected = look.lines.find((line) => REJECTED.test(lowered(line)));
+  // What it says of the code before comes first: seeing the window may be followed by the next code.
   return [
-    shown(method, look, detail),
     ...(rejected === undefined
       ? []
       : [{ kind: 'second-factor-code-rejected' as const, window: look.id, text: rejected }]),
+    shown(method, look, detail),
   ];
 }
 

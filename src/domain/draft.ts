@@ -352,6 +352,8 @@ export class Draft {
       launch,
       startedAt,
       loggedInAt,
+      // Without its record nothing of what was before is told again.
+      logins: found === 'replay' ? 0 : codes.after,
       afterExit,
       restartAsked,
       codes,

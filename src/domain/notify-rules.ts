@@ -49,9 +49,12 @@ function isWanted(event: AgentEvent, { events, sessions, leastPriority }: Notify
   return sessions === null || (event.session !== null && sessions.includes(event.session));
 }
 
-/** What makes two events the same to a person. Every second factor is one of its own: somebody has to answer it. */
+/** What makes two events the same to a person. Every second factor is one of its own, and so is each way to answer it: somebody has to. */
 function repeatKey({ event, session, reason, fields }: AgentEvent): string {
-  const own = event === 'second-factor-pending' ? [fields['IB_ATTEMPT'], fields['IB_DEADLINE']] : [];
+  const own =
+    event === 'second-factor-pending'
+      ? [fields['IB_ATTEMPT'], fields['IB_DEADLINE'], fields['IB_METHOD']]
+      : [];
   return JSON.stringify([event, session, reason, ...own]);
 }
 

@@ -1,7 +1,15 @@
 // Owns the rules of a session: one pure function from state, fact and time to the next state and what is to be done.
 
 import type { ErrorCode } from '../protocol/errors.ts';
-import { onClockCompared, onCodeChecked, onCodeResult, onCodeTimer, takeCode, takeUpCodes } from './codes.ts';
+import {
+  onClockCompared,
+  onCodeChecked,
+  onCodeResult,
+  onCodeTimer,
+  planCode,
+  takeCode,
+  takeUpCodes,
+} from './codes.ts';
 import { nextVisibleAt } from './conditions.ts';
 import { budgetDeferral, type Deferral, lockOutDeferral, pushDeferral } from './deferral.ts';
 import { onDeviceUnknown, settleDeviceChoice, tellChosen } from './device-choice.ts';
@@ -29,7 +37,7 @@ import {
   rejectCode,
   showSecondFactor,
 } from './second-factor.ts';
-import { endLine } from './second-factor-sight.ts';
+import { endLine, loseWindow } from './second-factor-sight.ts';
 import { tellPending } from './second-factor-told.ts';
 import {
   type AfterStop,
@@ -567,6 +575,7 @@ function onGateway(d: Draft, fact: GatewayFact): void {
       onDeviceUnknown(d, run, fact.text);
       return;
     case 'logged-in':
+      d.updateRun({ logins: run.logins + 1 });
       onLoggedIn(d, run);
       return;
     case 'login-refused':
@@ -705,11 +714,15 @@ function onUnknownDialog(d: Draft, run: Run, fact: Extract<GatewayFact, { kind: 
 
 function onBridge(d: Draft, run: Run, up: boolean, detail: string): void {
   d.hold('bridge-absent', detail, !up);
-  if (run.windows === up) return;
+  if (run.windows !== up) onSightChanged(d, run, up);
+  planCode(d);
+}
+
+function onSightChanged(d: Draft, run: Run, up: boolean): void {
   // What the one knew of open windows the other cannot end.
   d.clear('dialog-unknown');
   if (!up) d.clear('gui-frozen');
-  d.updateRun({ windows: up, dialogs: [], sight: { ...run.sight, window: null } });
+  d.updateRun({ windows: up, dialogs: [], sight: up ? run.sight : loseWindow(run.sight) });
 }
 
 function firstLine(text: string): string {

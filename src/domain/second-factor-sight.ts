@@ -13,6 +13,8 @@ export type SecondFactorSight = {
   readonly lines: number;
   /** Id of the window that is open; null when none is seen. */
   readonly window: string | null;
+  /** Id of the window that was open when windows stopped being seen; should it be seen again, it is the same one. */
+  readonly lost: string | null;
   /** The log has told of one and not of its end. */
   readonly lineOpen: boolean;
   /** When the log told of the last end; epoch milliseconds. */
@@ -29,6 +31,7 @@ export const NOT_SIGHTED: SecondFactorSight = {
   windows: 0,
   lines: 0,
   window: null,
+  lost: null,
   lineOpen: false,
   lineClosedAt: null,
   answered: false,
@@ -76,10 +79,11 @@ export function sightWindow(
   pending: { readonly chosen: boolean } | null,
   now: number,
 ): Sighted {
-  if (window === before.window) return { sight: before, sighting: pending === null ? 'past' : 'same' };
+  if (window === before.window || window === before.lost)
+    return { sight: { ...before, window, lost: null }, sighting: pending === null ? 'past' : 'same' };
   const windows = before.windows + 1;
   const told = windows <= before.lines;
-  const sight = { ...before, windows, window, answered: false };
+  const sight = { ...before, windows, window, lost: null, answered: false };
   if (pending !== null) {
     // The first ones may have come before anybody looked.
     if (told)
@@ -90,6 +94,11 @@ export function sightWindow(
   const late =
     told && !before.lineOpen && before.lineClosedAt !== null && now - before.lineClosedAt < LATE_LOOK_MS;
   return { sight, sighting: late ? 'past' : 'new' };
+}
+
+/** Windows are not seen any more. */
+export function loseWindow(before: SecondFactorSight): SecondFactorSight {
+  return { ...before, window: null, lost: before.window ?? before.lost };
 }
 
 /** Whether a line that ends what showed may be believed: not while the window of a later step is open. */

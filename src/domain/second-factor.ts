@@ -1,7 +1,7 @@
 // Owns the rules of a second factor: pending, changed by what its window shows, answered, refused, missed.
 
 import type { SecondFactorMethod } from '../protocol/states.ts';
-import { endCodes, noteCodeRefused, planCode } from './codes.ts';
+import { endCodes, noteCodeRefused, noteCodeReturned, planCode } from './codes.ts';
 import { budgetDeferral, pushDeferral } from './deferral.ts';
 import { endUnchosen } from './device-choice.ts';
 import type { Draft } from './draft.ts';
@@ -55,17 +55,28 @@ export function showSecondFactor(
       return;
     case 'new':
       // What was handed in into the window before was no good: the login goes on with that of the next.
-      if (run.codes.handed !== null) tellRejected(d, run, '');
+      if (isReturned(run, detail)) {
+        tellRejected(d, run, '');
+        noteCodeReturned(d, run);
+      }
       begin(d, fact.method, detail);
       planCode(d);
       return;
     case 'again':
       tellPending(d);
       if (pending !== null && takesCode(pending.method)) tellRejected(d, run, '');
+      noteCodeReturned(d, run);
       begin(d, fact.method, detail);
       planCode(d);
       return;
   }
+}
+
+/** Whether a second factor that shows anew means that the code before was refused: not when an earlier agent handed that in, and here it is again. */
+function isReturned({ codes, sight }: Run, detail: SecondFactorDetail | null): boolean {
+  const handed = codes.handed ?? codes.busy?.window ?? null;
+  if (handed === null) return false;
+  return sight.windows > 0 || (detail !== null && detail.window !== handed);
 }
 
 /** IBC picked an entry of the device list; the second factor itself follows. */
@@ -108,7 +119,9 @@ export function closeSecondFactor(d: Draft, run: Run, window: string): void {
 
 /** A message says that the code was not accepted. */
 export function rejectCode(d: Draft, run: Run, text: string): void {
-  if (d.phase.name !== 'awaiting-second-factor') return;
+  // A window that opens again may say so before it is known what it is; the line of its end was taken for an answer.
+  const inBetween = d.phase.name === 'loading' && run.codes.handed !== null;
+  if (d.phase.name !== 'awaiting-second-factor' && !inBetween) return;
   tellRejected(d, run, text);
   noteCodeRefused(d, run, text);
 }

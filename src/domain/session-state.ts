@@ -44,6 +44,8 @@ export type Phase =
 
 /** The codes that were handed in for one second factor. */
 export type Codes = {
+  /** How many logins of the run had gone on when this changed last: those ended earlier second factors. */
+  readonly after: number;
   /** By ib-code; those of which it is not known whether they were are among them. */
   readonly made: number;
   /** By people. */
@@ -70,6 +72,7 @@ export type Codes = {
 };
 
 export const NO_CODES: Codes = {
+  after: 0,
   made: 0,
   typed: 0,
   failed: 0,
@@ -106,6 +109,8 @@ export type Run = {
   /** Windows that wait for an answer, as they were seen. */
   readonly dialogs: readonly OpenDialog[];
   readonly loggedInAt: number | null;
+  /** How often the log has told that the login went on. */
+  readonly logins: number;
   /** Whether this run may ring the phone: the login it was `launched` for, one that came `again` by itself, or one that is `shown`. */
   readonly push: 'launched' | 'again' | 'shown' | null;
   /** Not null: we asked this JVM to end, and this follows when it has. */
@@ -284,6 +289,7 @@ export const NEW_RUN: Omit<Run, 'order' | 'launch' | 'startedAt' | 'said'> = {
   windows: false,
   dialogs: [],
   loggedInAt: null,
+  logins: 0,
   push: null,
   afterExit: null,
   restartAsked: null,

@@ -65,21 +65,27 @@ export class CodeTypist {
       this.#end(window, result);
     } catch (error) {
       windows.codeEnded(window, false);
-      failed('window-gone', messageOf(error));
+      const unseen = error instanceof AgentError && error.code === 'windows-unseen';
+      failed(unseen ? 'bridge-absent' : 'window-gone', messageOf(error));
     }
   }
 
   /** What an earlier agent ordered; without a trace of it, nothing was typed. */
   async recall(id: string, window: string): Promise<void> {
-    const result = await this.#parts.runner.lastResult(id);
-    if (result !== null) this.#end(window, result);
-    else
-      this.#tell(id, {
-        kind: 'not-typed',
-        why: 'timed-out',
-        detail: 'the agent ended before the code was typed',
-        hopeless: false,
-      });
+    const { runner, windows } = this.#parts;
+    windows.expectCode(window);
+    const result = await runner.lastResult(id);
+    if (result !== null) {
+      this.#end(window, result);
+      return;
+    }
+    windows.codeEnded(window, false);
+    this.#tell(id, {
+      kind: 'not-typed',
+      why: 'timed-out',
+      detail: 'the agent ended before the code was typed',
+      hopeless: false,
+    });
   }
 
   async check(id: string): Promise<void> {

@@ -126,8 +126,12 @@ const CODE_ANSWER_MS = 30_000;
 export function judgeCode(state: SessionState, order: string | null): CodeVerdict | null {
   const { phase, run } = state;
   if (run === null || run.order !== order || run.afterExit !== null) return 'rejected';
-  if (phase.name !== 'awaiting-second-factor') return 'accepted';
+  if (run.loggedInAt !== null) return 'accepted';
+  // Its window has closed. When it opens again, that was a refusal.
+  if (phase.name !== 'awaiting-second-factor') return null;
   const { codes } = run;
+  // No other one is typed while a person's waits for its answer.
+  if (codes.busy?.by === 'ib-code') return 'rejected';
   if (codes.busy !== null) return null;
   return codes.handed === null || codes.handed !== phase.detail?.window ? 'rejected' : null;
 }
@@ -152,7 +156,9 @@ export function followCode(
       resolve(verdict);
     };
     const stop = () => end('unanswered');
-    const timer = clock.after(CODE_ANSWER_MS, stop);
+    const timer = clock.after(CODE_ANSWER_MS, () =>
+      end(loop.state.phase.name === 'loading' ? 'accepted' : 'unanswered'),
+    );
     const unwatch = loop.watch(look);
     signal.addEventListener('abort', stop);
     if (signal.aborted) stop();

@@ -373,7 +373,9 @@ export class SessionLoop {
     const window = phase.name === 'awaiting-second-factor' ? (phase.detail?.window ?? '') : '';
     const id = randomUUID();
     this.dispatch({ kind: 'code-given', id });
-    const tell = (outcome: CodeTyped) => this.dispatch({ kind: 'code-result', id, outcome, clock: null });
+    const tell = (outcome: CodeTyped) => {
+      if (!this.#closing) this.dispatch({ kind: 'code-result', id, outcome, clock: null });
+    };
     try {
       const kind = await this.#typist.typeGiven(window, code);
       tell({ kind });

@@ -115,12 +115,17 @@ type Known = {
   waiting: boolean;
   answered: boolean;
   /** What was said of earlier codes while another one is under way; monotonic milliseconds until which it means nothing, null: for now. */
-  stale: { readonly text: string | null; untilMs: number | null } | null;
+  stale: Stale | null;
 };
+
+/** `text` undefined: whatever it says first, of a window that was not seen before. */
+type Stale = { text: string | null | undefined; untilMs: number | null };
 
 export class BridgeWindowWatch implements WindowWatch {
   readonly #parts: WindowWatchParts;
   readonly #known = new Map<string, Known>();
+  /** Of windows that are not seen yet, as after a restart of the agent: a code is under way there. */
+  readonly #expected = new Map<string, Stale>();
   #bridge: Bridge | null = null;
   #pid: number | null = null;
   #soon = false;
@@ -161,6 +166,8 @@ export class BridgeWindowWatch implements WindowWatch {
     this.#absent = null;
     this.#pid = null;
     this.#known.clear();
+    // What is expected of a JVM that is about to be watched stays.
+    if (bridge !== null) this.#expected.clear();
     this.#looking = false;
     this.#again = false;
     this.#misses = 0;
@@ -271,15 +278,17 @@ export class BridgeWindowWatch implements WindowWatch {
 
   expectCode(window: string): void {
     const known = this.#known.get(window);
-    if (known === undefined) return;
-    known.stale = { text: known.told.get('second-factor-code-rejected') ?? null, untilMs: null };
+    if (known === undefined) this.#expected.set(window, { text: undefined, untilMs: null });
+    else known.stale = { text: known.told.get('second-factor-code-rejected') ?? null, untilMs: null };
   }
 
   codeEnded(window: string, handed: boolean): void {
     const known = this.#known.get(window);
-    if (known?.stale == null) return;
-    if (handed) known.stale.untilMs = this.#parts.clock.monotonicMs() + STALE_MS;
-    else known.stale = null;
+    const stale = known?.stale ?? this.#expected.get(window) ?? null;
+    if (stale === null) return;
+    stale.untilMs = this.#parts.clock.monotonicMs() + STALE_MS;
+    if (!handed) this.#expected.delete(window);
+    if (!handed && known !== undefined) known.stale = null;
     this.#lookIn(SETTLE_MS);
   }
 
@@ -449,8 +458,9 @@ export class BridgeWindowWatch implements WindowWatch {
       secondFactor: false,
       waiting: false,
       answered: false,
-      stale: null,
+      stale: this.#expected.get(id) ?? null,
     };
+    this.#expected.delete(id);
     known.rule = rule;
     known.since = now;
     this.#known.set(id, known);
@@ -468,6 +478,7 @@ export class BridgeWindowWatch implements WindowWatch {
     const text = JSON.stringify(fact);
     if (fact.kind === 'second-factor-code-rejected' && known.stale !== null) {
       const { stale } = known;
+      if (stale.text === undefined) stale.text = text;
       const old = stale.text === text;
       if (old && (stale.untilMs === null || this.#parts.clock.monotonicMs() < stale.untilMs)) return;
       if (old) known.told.delete(fact.kind);

@@ -595,3 +595,73 @@ describe('a second factor', () => {
     assert.equal(await agent.codeOf('login', { device: 'two\nlines' }).catch(() => 'thrown'), 'thrown');
   });
 });
+
+describe('code', () => {
+  const CODE = '918273';
+  /** A session whose window asks for a code. */
+  const asking = (): AgentScene => {
+    const scene = new AgentScene('live');
+    const { host, windows, loop } = scene.only;
+    loop.operate('login');
+    host.say(
+      ibc('version: 3.24.1'),
+      ibc('Login dialog WINDOW_OPENED: LoginState is LOGGED_OUT'),
+      ibc('Login attempt: 1'),
+      ibc('Second Factor Authentication initiated'),
+    );
+    const detail = { window: 'w5', prompt: null, challenge: null, devices: null, app: null };
+    windows.tell(
+      { kind: 'bridge', up: true, detail: '' },
+      { kind: 'second-factor-shown', method: 'code', detail },
+    );
+    return scene;
+  };
+
+  it('is typed into the window that asks, and answered by what IBKR says', async () => {
+    const scene = asking();
+    const { result } = scene.call('code', { code: '918 273' });
+    await setImmediate();
+    assert.ok(scene.only.windows.asked.includes(`type w5 ${CODE}`));
+    scene.only.host.say(ibc('Found Gateway main window'), ibc('Login has completed'));
+    assert.deepEqual(await result, { session: 'live', verdict: 'accepted' });
+    const refused = asking();
+    const second = refused.call('code', { code: CODE });
+    await setImmediate();
+    refused.only.windows.tell({ kind: 'second-factor-code-rejected', window: 'w5', text: 'No.' });
+    assert.deepEqual(await second.result, { session: 'live', verdict: 'rejected' });
+  });
+
+  it('is unanswered when nothing is heard for half a minute, or when the caller goes', async () => {
+    const scene = asking();
+    const { result } = scene.call('code', { code: CODE });
+    await setImmediate();
+    scene.clock.advance(30_000);
+    assert.deepEqual(await result, { session: 'live', verdict: 'unanswered' });
+    const gone = asking();
+    const left = gone.call('code', { code: CODE });
+    await setImmediate();
+    left.abort.abort();
+    assert.deepEqual(await left.result, { session: 'live', verdict: 'unanswered' });
+    assert.equal(gone.only.loop.state.run?.codes.handed, 'w5', 'it was handed in all the same');
+  });
+
+  it('is not typed again for a caller who does not know whether it was', async () => {
+    const scene = asking();
+    const askedAt = new Date(scene.clock.now()).toISOString();
+    const { result } = scene.call('code', { code: CODE, askedAt });
+    await setImmediate();
+    scene.clock.advance(30_000);
+    await assert.rejects(result, (error) => error instanceof AgentError && error.code === 'connection-lost');
+    assert.ok(!scene.only.windows.asked.some((asked) => asked.startsWith('type')));
+  });
+
+  it('of the wrong shape, or where none is waited for, is refused without a word of it', async () => {
+    const scene = asking();
+    assert.equal(await scene.codeOf('code', { code: '91827' }), 'invalid-code');
+    assert.equal(await new AgentScene('live').codeOf('code', { code: CODE }), 'wrong-state');
+    await assert.rejects(scene.call('code', { code: '918z73' }).result, (error: Error) => {
+      assert.ok(!`${error.message}${error.stack}`.includes('918z73'));
+      return true;
+    });
+  });
+});

@@ -257,6 +257,36 @@ test('every call that operates is told with who, what and which session; those t
   ]);
 });
 
+test('a code is in no record of its call, whatever comes of it', async () => {
+  const code = '918273';
+  for (const failure of [null, new AgentError('wrong-state', 'no'), new Error('a defect')]) {
+    const { ask, log, operations } = begin({
+      handlers: {
+        code: async () => {
+          if (failure !== null) throw failure;
+          return { session: aProgress().session, verdict: 'accepted' };
+        },
+      },
+    });
+    const answers = [
+      await ask('code', { session: 'live', code }),
+      await ask('code', { session: 'live', code: code.repeat(20) }),
+      await ask('code', { session: 'live', code, more: 1 }),
+      await ask('code', { session: 'live', code: [code] }),
+    ];
+    assert.deepEqual(operations, [[1000, 'test 1.0', 'code', 'live']]);
+    assert.ok(!JSON.stringify([operations, log, answers]).includes(code));
+  }
+});
+
+test('a code is for operators only', async () => {
+  const { ask, log, operations } = begin({ access: 'observe' });
+  const [answer] = await ask('code', { session: 'live', code: '918273' });
+  assert.equal(errorOf(answer)['code'], 'not-allowed');
+  assert.deepEqual(operations, []);
+  assert.ok(!JSON.stringify(log).includes('918273'));
+});
+
 test('control characters in what a client calls itself do not reach the log', async () => {
   const { conversation, ask, operations } = begin({ greet: false });
   conversation.receive({ ...HELLO, client: `\u001b[31mroot\n${'x'.repeat(500)}` });

@@ -121,11 +121,11 @@ describe('a second factor', () => {
     );
   });
 
-  it('tells of a code that was not accepted, beside asking for the next', () => {
+  it('tells of a code that was not accepted, and then that the next is asked for', () => {
     const told = factsOf('standin-totp-rejected').map((fact) =>
       fact.kind === 'second-factor-code-rejected' ? fact.text : fact.kind,
     );
-    assert.deepEqual(told, ['second-factor-shown', 'The code is not correct. Please try again.']);
+    assert.deepEqual(told, ['The code is not correct. Please try again.', 'second-factor-shown']);
     assert.deepEqual(factsOf('code-invalid-message'), [
       {
         kind: 'second-factor-code-rejected',

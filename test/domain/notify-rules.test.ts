@@ -30,12 +30,12 @@ const halted = (reason = 'paused') =>
   anEvent({ event: 'session-halted', fields: { IB_DETAIL: 'why' }, reason }, 'live', 'halted');
 const lost = (session: string | null = 'live') =>
   anEvent({ event: 'session-lost', fields: { IB_DETAIL: 'x' }, reason: 'gone' }, session);
-const pushed = (attempt: number, deadlineMs = 180_000, session = 'live') =>
+const pushed = (attempt: number, deadlineMs = 180_000, session = 'live', method = 'ib-key') =>
   anEvent(
     {
       event: 'second-factor-pending',
       fields: {
-        IB_METHOD: 'ib-key',
+        IB_METHOD: method,
         IB_ATTEMPT: String(attempt),
         IB_DEADLINE: new Date(NOW + deadlineMs).toISOString(),
         IB_CHALLENGE: '',
@@ -73,6 +73,14 @@ const WANTED: readonly (readonly [string, AgentEvent, Partial<NotifyRules>, bool
   ['one of just the priority', halted(), { leastPriority: 2 }, true],
   ['not one of less', lost(), { leastPriority: 2 }, false],
   ['never of a notification that failed', failed(), {}, false],
+  ['not of a code that ib-code types', pushed(1, 180_000, 'live', 'totp'), {}, false],
+  [
+    'not of a code that ib-code types, even by name',
+    pushed(1, 180_000, 'live', 'totp'),
+    { events: ['second-factor-pending'] },
+    false,
+  ],
+  ['of a code that a person has to type', pushed(1, 180_000, 'live', 'code'), {}, true],
 ];
 
 describe('a target is told of', () => {
@@ -169,6 +177,16 @@ const REPEATS: readonly (readonly [
       [pushed(1), 1],
     ],
     [true, false],
+  ],
+  [
+    'the same second factor that is to be answered in another way is',
+    [
+      [pushed(1, 180_000, 'live', 'device-choice'), 0],
+      [pushed(1, 180_000, 'live', 'totp'), 1],
+      [pushed(1, 180_000, 'live', 'code'), 2],
+      [pushed(1, 180_000, 'live', 'code'), 3],
+    ],
+    [true, false, true, false],
   ],
   [
     'without debounce everything is news',

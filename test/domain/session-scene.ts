@@ -12,6 +12,7 @@ import {
   type LoginLimits,
   refundLedger,
   takeLease,
+  useStep,
 } from '../../src/domain/ledger.ts';
 import { nextTimerAt, reduce } from '../../src/domain/reducer.ts';
 import type { SessionRules } from '../../src/domain/rules.ts';
@@ -69,6 +70,8 @@ export class Scene {
   readonly effects: Effect[] = [];
   readonly events: EventDraft[] = [];
   readonly launches: { at: number; launch: 'warm' | 'cold' }[] = [];
+  /** Codes that ib-code was to type, as they were ordered; their steps are used up in the ledger. */
+  readonly typing: Extract<Effect, { kind: 'type-code' }>[] = [];
   random: () => number = () => 0.5;
   #orders = 0;
 
@@ -124,6 +127,12 @@ export class Scene {
       this.ledger = takeLease(this.ledger, { user: 'user', session: 'live', order, until, shown }, this.now);
     } else if (effect.kind === 'release') {
       this.ledger = endLeases(this.ledger, (lease) => lease.order === effect.order);
+    } else if (effect.kind === 'type-code') {
+      this.#orders += 1;
+      const next = useStep(this.ledger, { user: 'user', step: effect.step });
+      if (next === null) throw new Error(`step ${effect.step} is ordered twice`);
+      this.ledger = next;
+      this.typing.push(effect);
     } else if (effect.kind === 'emit') {
       this.events.push(effect.event);
     }

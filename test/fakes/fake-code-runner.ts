@@ -24,6 +24,7 @@ export class FakeCodeRunner implements CodeRunner {
   comparison: ClockComparison;
   readonly #clock: Clock;
   readonly #waiting = new Map<string, (outcome: CodeOutcome) => void>();
+  readonly #running = new Map<string, Promise<CodeResult>>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -52,6 +53,7 @@ export class FakeCodeRunner implements CodeRunner {
       resolve(result);
     };
     const answer = this.answer ?? (order.kind === 'check' ? { kind: 'ok' as const } : null);
+    this.#running.set(order.id, promise);
     if (answer === null) this.#waiting.set(order.id, end);
     else end(answer);
     return promise;
@@ -59,12 +61,18 @@ export class FakeCodeRunner implements CodeRunner {
 
   async lastResult(id: string): Promise<CodeResult | null> {
     this.asked.push(id);
-    return this.results.get(id) ?? null;
+    const running = this.#running.get(id);
+    return running === undefined ? (this.results.get(id) ?? null) : await running;
   }
 
   async compareClock(): Promise<ClockComparison> {
     this.comparisons += 1;
     return this.comparison;
+  }
+
+  /** Whether an order is under way. */
+  isRunning(id: string): boolean {
+    return this.#waiting.has(id);
   }
 
   /** Orders that had a code typed. */

@@ -24,6 +24,8 @@ export class FakeWindowWatch implements WindowWatch {
   resent: ResendOutcome = { kind: 'pressed' };
   /** Choices and resends wait for it. */
   hold: Promise<void> | null = null;
+  /** What finding a field, and typing, waits for. */
+  busy: Promise<void> = Promise.resolve();
   readonly #listener: (fact: Fact) => void;
   readonly #onGone: () => void;
 
@@ -75,6 +77,7 @@ export class FakeWindowWatch implements WindowWatch {
 
   async codeField(window: string): Promise<CodeField> {
     this.asked.push(`find ${window}`);
+    await this.busy;
     if (this.failure !== null) throw this.failure;
     return {
       window,
@@ -88,6 +91,7 @@ export class FakeWindowWatch implements WindowWatch {
 
   async typeCode(window: string, code: string): Promise<'typed' | 'uncertain'> {
     this.asked.push(`type ${window} ${code}`);
+    await this.busy;
     if (this.failure !== null) throw this.failure;
     return this.typed;
   }
@@ -124,6 +128,10 @@ export class FakeBridge implements Bridge {
   looks = 0;
   readonly selections: Parameters<Bridge['selectRow']>[0][] = [];
   readonly clicks: Parameters<Bridge['click']>[0][] = [];
+  /** Codes that were typed, or were to be. */
+  readonly codes: Parameters<Bridge['typeCode']>[0][] = [];
+  /** What typing a code fails with. */
+  codeFailure: BridgeError | null = null;
   readonly #observe: (observation: BridgeObservation) => void;
 
   constructor(observe: (observation: BridgeObservation) => void) {
@@ -160,7 +168,9 @@ export class FakeBridge implements Bridge {
     return { width: 1, height: 1, png: Buffer.from('png') };
   }
 
-  async typeCode(): Promise<Acted> {
+  async typeCode(target: Parameters<Bridge['typeCode']>[0]): Promise<Acted> {
+    this.codes.push(target);
+    if (this.codeFailure !== null) throw this.codeFailure;
     return { returned: true };
   }
 

@@ -8,6 +8,7 @@ import type { SessionConfig } from '../../src/config/types.ts';
 import { type AgentEvent, journalFields } from '../../src/events/catalogue.ts';
 import { formatOrderTaken, type LaunchOrder } from '../../src/gateway/launch-records.ts';
 import type { ServiceManager } from '../../src/host/service-manager.ts';
+import type { CodeRunner } from '../../src/supervisor/code-runner.ts';
 import { DesiredStore } from '../../src/supervisor/desired-store.ts';
 import { LedgerStore } from '../../src/supervisor/ledger-store.ts';
 import { SessionLoop } from '../../src/supervisor/session-loop.ts';
@@ -32,6 +33,7 @@ type Life = {
   readonly loop: SessionLoop;
   readonly feed: UnitFeed;
   readonly api: FakeApiWatch;
+  readonly windows: FakeWindowWatch;
 };
 
 export class SystemdScene {
@@ -46,6 +48,10 @@ export class SystemdScene {
   readonly warnings: string[] = [];
   readonly restarts = new FakeRestarts();
   #life: Life | null = null;
+  /** How many more things the agent writes, tells or orders before it is killed. */
+  actions = Number.POSITIVE_INFINITY;
+  /** Whether it was killed by that; the next `startAgent` is another life. */
+  killed = false;
 
   constructor(change: Partial<SessionConfig> = {}) {
     this.config = aSession({ user: 'me', ...change });
@@ -62,6 +68,10 @@ export class SystemdScene {
 
   get api(): FakeApiWatch {
     return this.#alive().api;
+  }
+
+  get windows(): FakeWindowWatch {
+    return this.#alive().windows;
   }
 
   get phase(): string {
@@ -86,8 +96,26 @@ export class SystemdScene {
       this.warnings.push(detail),
     );
     const feed = new UnitFeed({ journal, clock, onProblem: (problem) => this.warnings.push(`${problem}`) });
-    const made: { api: FakeApiWatch | null } = { api: null };
+    const made: { api: FakeApiWatch | null; windows: FakeWindowWatch | null } = { api: null, windows: null };
     let alive = true;
+    this.killed = false;
+    /** Whether the next thing that the outside would notice still happens. */
+    const acts = () => {
+      if (alive && this.actions <= 0) {
+        alive = false;
+        this.killed = true;
+      }
+      this.actions -= 1;
+      return alive;
+    };
+    const codes: CodeRunner = {
+      run: (order) => (acts() ? this.codes.run(order) : new Promise(() => {})),
+      lastResult: async (id) => {
+        const result = await this.codes.lastResult(id);
+        return alive ? result : await new Promise(() => {});
+      },
+      compareClock: () => this.codes.compareClock(),
+    };
     // What a killed agent had in mind to ask is never asked.
     const asking: ServiceManager = {
       start: (unit) => (alive ? services.start(unit) : new Promise(() => {})),
@@ -100,8 +128,12 @@ export class SystemdScene {
       launchOrderPath: this.session.launchOrder,
       clock,
       random: () => 0.5,
-      ledger: new LedgerStore(this.paths.ledger, clock),
-      desired,
+      ledger: gated(
+        new LedgerStore(this.paths.ledger, clock),
+        ['charge', 'redate', 'refund', 'useStep', 'lease', 'release'],
+        acts,
+      ),
+      desired: gated(desired, ['set', 'remember'], acts),
       makeHost: (listener) =>
         new SystemdHost({
           session: this.config.name,
@@ -122,21 +154,27 @@ export class SystemdScene {
         });
         return made.api;
       },
-      makeWindows: (listener, onGone) => new FakeWindowWatch(listener, onGone),
-      makeCodeRunner: () => this.codes,
+      makeWindows: (listener, onGone) => {
+        made.windows = new FakeWindowWatch((fact) => {
+          if (alive) listener(fact);
+        }, onGone);
+        return made.windows;
+      },
+      makeCodeRunner: () => codes,
       onEvent: (event) => {
+        if (!acts()) return;
         this.events.push(event);
         journal.append({ ...journalFields(event), _SYSTEMD_UNIT: 'ib-agent.service' }, clock.now());
       },
       onLine: () => {},
     });
-    if (made.api === null) throw new Error('no API watch was made');
+    if (made.api === null || made.windows === null) throw new Error('no API watch or window watch was made');
     feed.open();
     const memory = desired.memory(this.config.name);
     await loop.prepare(memory);
     loop.begin(desired.get(this.config.name), memory);
     feed.start();
-    this.#life = { loop, feed, api: made.api };
+    this.#life = { loop, feed, api: made.api, windows: made.windows };
     this.#kill = () => {
       alive = false;
       feed.close();
@@ -216,6 +254,18 @@ export class SystemdScene {
     if (this.#life === null) throw new Error('no agent runs');
     return this.#life;
   }
+}
+
+/** The same object, of which these methods do nothing once the agent is dead. */
+function gated<T extends object>(target: T, methods: readonly (keyof T)[], acts: () => boolean): T {
+  return new Proxy(target, {
+    get: (_, name) => {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== 'function') return member;
+      const isGated = methods.some((method) => method === name);
+      return (...args: unknown[]) => (isGated && !acts() ? true : Reflect.apply(member, target, args));
+    },
+  });
 }
 
 /** What IBC writes of a login with a push, line by line, from real output. */

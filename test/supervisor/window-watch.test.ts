@@ -453,3 +453,169 @@ describe('a push that is to be sent again', () => {
     assert.equal((await scene.watch.resend('w5')).kind, 'not-pressed');
   });
 });
+
+describe('a code', () => {
+  const REJECTED = fixture('standin-totp-rejected', 'w5');
+  const isChanged = (error: unknown) => error instanceof AgentError && error.code === 'window-changed';
+  const rejections = (scene: Watched) =>
+    scene.facts.splice(0).flatMap((fact) => (fact.kind === 'second-factor-code-rejected' ? [fact.text] : []));
+
+  it('goes to the field that shows and the button that hands it in, both as they were seen', async () => {
+    const scene = aWatch();
+    await scene.open(fixture('standin-splash', 'w2'), CODE);
+    const field = await scene.watch.codeField('w5');
+    const [path] = CODE.components.filter(({ editable }) => editable).map((each) => each.path);
+    const button = CODE.components.find(({ text }) => text === 'OK');
+    assert.deepEqual(
+      { path: field.path, button: field.button, buttonText: field.buttonText, title: field.title },
+      { path, button: button?.path, buttonText: 'OK', title: CODE.title },
+    );
+    assert.notEqual(field.near, null);
+    assert.equal(await scene.watch.typeCode('w5', '123456'), 'typed');
+    const { near } = field;
+    assert.ok(near !== null);
+    assert.deepEqual(scene.bridge.codes, [
+      {
+        window: 'w5',
+        path: field.path,
+        expect: { title: field.title, near },
+        code: '123456',
+        button: field.button,
+        buttonText: 'OK',
+      },
+    ]);
+  });
+
+  it('goes nowhere in a window that is gone, has no field, or no button to hand it in', async () => {
+    const scene = aWatch();
+    const [noField, noButton] = [
+      { ...CODE, components: CODE.components.filter(({ editable }) => !editable) },
+      { ...CODE, id: 'w6', components: CODE.components.filter(({ text }) => text !== 'OK') },
+    ];
+    await scene.open(noField, noButton);
+    for (const window of ['w5', 'w6', 'w9']) {
+      await assert.rejects(scene.watch.codeField(window), isChanged);
+      await assert.rejects(scene.watch.typeCode(window, '123456'), isChanged);
+    }
+    assert.deepEqual(scene.bridge.codes, []);
+  });
+
+  it('may have been handed in when the end is not known, and certainly was not when its window was another', async () => {
+    const scene = aWatch();
+    await scene.open(CODE);
+    for (const code of ['unfinished', 'no-answer', 'lost', 'garbage'] as const) {
+      scene.bridge.codeFailure = new BridgeError(code, 'x');
+      assert.equal(await scene.watch.typeCode('w5', '123456'), 'uncertain', code);
+    }
+    for (const code of ['stale', 'not-found', 'wrong-kind', 'disabled'] as const) {
+      scene.bridge.codeFailure = new BridgeError(code, 'x');
+      await assert.rejects(scene.watch.typeCode('w5', '123456'), isChanged);
+    }
+    for (const code of ['frozen', 'not-connected'] as const) {
+      scene.bridge.codeFailure = new BridgeError(code, 'x');
+      await assert.rejects(
+        scene.watch.typeCode('w5', '123456'),
+        (error: unknown) =>
+          error instanceof AgentError && error.code === 'windows-unseen' && !error.message.includes('123456'),
+      );
+    }
+  });
+
+  it('without a bridge is typed nowhere', async () => {
+    const scene = aWatch();
+    await assert.rejects(
+      scene.watch.typeCode('w5', '123456'),
+      (error: unknown) => error instanceof AgentError && error.code === 'windows-unseen',
+    );
+  });
+
+  it('is not rejected by words that stood there before it was typed, nor just after', async () => {
+    const scene = aWatch();
+    await scene.open(REJECTED);
+    assert.equal(rejections(scene).length, 1);
+    scene.watch.expectCode('w5');
+    await scene.pass(20_000);
+    assert.deepEqual(rejections(scene), [], 'while it is being typed');
+    scene.watch.codeEnded('w5', true);
+    await scene.pass(9_000);
+    assert.deepEqual(rejections(scene), [], 'just after');
+    await scene.pass(3_000);
+    assert.equal(rejections(scene).length, 1, 'the same words, still there, are about it by now');
+    await scene.pass(60_000);
+    assert.deepEqual(rejections(scene), [], 'once');
+  });
+
+  it('is rejected at once by other words, even while it is being typed', async () => {
+    const scene = aWatch();
+    await scene.open(REJECTED);
+    rejections(scene);
+    const other = {
+      ...REJECTED,
+      components: REJECTED.components.map((each) =>
+        each.text?.includes('not correct') ? { ...each, text: 'Invalid code.' } : each,
+      ),
+    };
+    scene.watch.expectCode('w5');
+    await scene.change(other);
+    assert.deepEqual(rejections(scene), ['Invalid code.']);
+    scene.watch.codeEnded('w5', true);
+    await scene.pass(60_000);
+    assert.deepEqual(rejections(scene), []);
+  });
+
+  it('is rejected by the first words of a window that said none before', async () => {
+    const scene = aWatch();
+    await scene.open(CODE);
+    scene.watch.expectCode('w5');
+    scene.watch.codeEnded('w5', true);
+    await scene.change(REJECTED);
+    assert.equal(rejections(scene).length, 1);
+  });
+
+  it('that was not handed in leaves the words to the code before', async () => {
+    const scene = aWatch();
+    await scene.open(REJECTED);
+    rejections(scene);
+    scene.watch.expectCode('w5');
+    scene.watch.codeEnded('w5', false);
+    await scene.pass(60_000);
+    assert.deepEqual(rejections(scene), []);
+  });
+
+  it('whose words the next window shows is told as rejected before that window asks', async () => {
+    const scene = aWatch();
+    await scene.open(CODE);
+    scene.kinds();
+    scene.watch.expectCode('w5');
+    scene.watch.codeEnded('w5', true);
+    await scene.change({ ...REJECTED, id: 'w6' });
+    assert.deepEqual(scene.kinds(), [
+      'second-factor-closed',
+      'second-factor-code-rejected',
+      'second-factor-shown',
+    ]);
+  });
+
+  it('of an earlier agent is not rejected by words that may have stood there before it', async () => {
+    const scene = aWatch();
+    scene.watch.unwatch();
+    scene.watch.expectCode('w5');
+    scene.watch.unwatch();
+    scene.watch.watch();
+    await scene.open(REJECTED);
+    assert.deepEqual(rejections(scene), []);
+    scene.watch.codeEnded('w5', true);
+    await scene.pass(9_000);
+    assert.deepEqual(rejections(scene), []);
+    await scene.pass(3_000);
+    assert.equal(rejections(scene).length, 1);
+  });
+
+  it('of an earlier agent that was not handed in is no reason to hold the words back', async () => {
+    const scene = aWatch();
+    scene.watch.expectCode('w5');
+    scene.watch.codeEnded('w5', false);
+    await scene.open(REJECTED);
+    assert.equal(rejections(scene).length, 1);
+  });
+});
