@@ -238,10 +238,12 @@ export function takeUpCodes(d: Draft): void {
   onCodeResult(d, d.run, { id: busy.id, outcome, clock: null });
 }
 
-/** Its window has closed and shows again, or another one does: the code that was handed in was not accepted. To be planned anew by the caller. */
-export function noteCodeReturned(d: Draft, run: Run): void {
-  if (run.codes.busy !== null) change(d, { refused: run.codes.refused ?? '' });
-  else if (run.codes.handed !== null) change(d, { handed: null, silentUntil: null });
+/** Its window has closed and shows again, or another one does: the code that was handed in was not accepted. To be planned anew by the caller. False: there was none. */
+export function noteCodeReturned(d: Draft, run: Run): boolean {
+  const { busy, handed, refused } = run.codes;
+  if (busy !== null) change(d, { refused: refused ?? '' });
+  else if (handed !== null) change(d, { handed: null, silentUntil: null });
+  return busy !== null || handed !== null;
 }
 
 /**

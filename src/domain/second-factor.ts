@@ -58,15 +58,14 @@ export function showSecondFactor(
       if (isReturned(run, detail)) {
         tellRejected(d, run, '');
         noteCodeReturned(d, run);
-      }
-      begin(d, fact.method, detail);
+        begin(d, fact.method, detail, 'returned');
+      } else begin(d, fact.method, detail);
       planCode(d);
       return;
     case 'again':
       tellPending(d);
       if (pending !== null && takesCode(pending.method)) tellRejected(d, run, '');
-      noteCodeReturned(d, run);
-      begin(d, fact.method, detail);
+      begin(d, fact.method, detail, noteCodeReturned(d, run) ? 'returned' : 'another');
       planCode(d);
       return;
   }
@@ -164,7 +163,12 @@ export function missSecondFactor(
 }
 
 /** The one that is pending is another than the last: it counts, and is told. */
-function begin(d: Draft, shown: SecondFactorMethod | null, detail: SecondFactorDetail | null): void {
+function begin(
+  d: Draft,
+  shown: SecondFactorMethod | null,
+  detail: SecondFactorDetail | null,
+  what: 'another' | 'returned' = 'another',
+): void {
   const { run } = d;
   if (run === null) return;
   const attempt = run.secondFactors + 1;
@@ -174,9 +178,10 @@ function begin(d: Draft, shown: SecondFactorMethod | null, detail: SecondFactorD
   d.updateRun({ secondFactors: attempt, secondFactor: method, loggedInAt: null });
   const deadline = d.ctx.now + d.ctx.rules.deadlines.secondFactorMs;
   d.enter({ name: 'awaiting-second-factor', method, deadline, attempt, detail }, 'second-factor-pending');
-  charge(d, method);
+  // A window that asks again after a wrong code rings no phone.
+  if (what === 'another') charge(d, method);
   tellSoon(d, detail === null && run.windows ? WINDOW_WAIT_MS : 0);
-  endUnwantedPush(d, run);
+  if (what === 'another') endUnwantedPush(d, run);
 }
 
 /** The device is chosen, and here is what it asks for: the same second factor, told once more because now it can be answered. */

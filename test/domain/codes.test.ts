@@ -310,6 +310,16 @@ describe('a rejected code', () => {
     assert.equal(ending(scene), 'code-rejected');
   });
 
+  it('rings no phone where its window opens again, so that the budget of second factors is spent once', () => {
+    const scene = asked();
+    end(scene, TYPED);
+    const pushes = () => scene.ledger.entries.filter(({ kind }) => kind === 'push').length;
+    assert.equal(pushes(), 1);
+    scene.take(closed('w5'), seen('code', 'w6'));
+    assert.equal(scene.state.phase.name, 'awaiting-second-factor');
+    assert.equal(pushes(), 1);
+  });
+
   it('is forgotten once the login went on: the next second factor begins anew', () => {
     const scene = asked();
     end(scene, TYPED);
