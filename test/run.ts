@@ -23,8 +23,8 @@ const TIERS = {
     ),
   ],
   build: () => [[process.execPath, 'build.ts']],
-  // One file at a time: each of these starts JVMs, and two cores are little for that.
-  integration: () => [testCommand(globSync(INTEGRATION), 1)],
+  // Two files at a time: each of these starts JVMs, but most of them wait most of the time.
+  integration: () => [testCommand(globSync(INTEGRATION), 2)],
   // Needs root and namespaces; where it cannot run it fails and says why, rather than pass unseen.
   system: () => [['sh', 'test/system/prepare.sh'], testCommand(globSync('test/system/**/*.test.ts'), 1)],
   real: () => [testCommand(globSync('test/real/**/*.test.ts'), 1)],

@@ -4,6 +4,8 @@
 export const STEP_MS = 30_000;
 /** A code that is handed in later than this before its step ends may arrive in the next one. */
 export const STEP_MARGIN_MS = 5_000;
+/** An order needs more: ib-code has to start before it looks at the clock, and a step that is missed by then is used up all the same. */
+export const ORDER_MARGIN_MS = STEP_MARGIN_MS + 3_000;
 
 /** A time step, by its number since the epoch, and when its code may be handed in. Times are epoch milliseconds. */
 export type StepChoice = {

@@ -2,7 +2,7 @@
 
 import { codeProblem } from '../protocol/code.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
-import { chooseStep, stepAt } from './code-step.ts';
+import { chooseStep, ORDER_MARGIN_MS, stepAt } from './code-step.ts';
 import type { Draft } from './draft.ts';
 import type { ClockState, ClocksCompared, CodeTyped } from './facts.ts';
 import { tellAgain } from './second-factor-told.ts';
@@ -111,7 +111,7 @@ export function planCode(d: Draft): void {
     return;
   }
   const { lastStep } = d.ctx.budget;
-  const { from } = chooseStep(d.ctx.now, lastStep);
+  const { from } = chooseStep(d.ctx.now, lastStep, ORDER_MARGIN_MS);
   if (from >= phase.deadline)
     giveUp(
       d,
@@ -295,7 +295,7 @@ function haltRefused(d: Draft, made: number): void {
 function order(d: Draft): void {
   if (d.phase.name !== 'awaiting-second-factor' || d.phase.detail === null) return;
   const { window } = d.phase.detail;
-  const { step } = chooseStep(d.ctx.now, d.ctx.budget.lastStep);
+  const { step } = chooseStep(d.ctx.now, d.ctx.budget.lastStep, ORDER_MARGIN_MS);
   const id = d.ctx.order;
   change(d, { busy: { id, by: 'ib-code', step, window }, due: null });
   d.effects.push({ kind: 'type-code', id, step, window });

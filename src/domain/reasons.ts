@@ -61,7 +61,7 @@ export const REASONS = {
   },
   'code-unavailable': {
     text: 'no one-time code can be made',
-    hint: 'mend what the text names (sudo ibctl doctor looks again), then run: ibctl login',
+    hint: 'mend what the text names, then run: ibctl login',
   },
   'passkey-required': {
     text: 'IBKR wants this user to log in with a passkey',

@@ -137,11 +137,11 @@ describe('the code that ib-code types', () => {
     assert.deepEqual(told(scene, 'second-factor-rejected'), []);
   });
 
-  it('is typed while at least five seconds of its step are left, and else in the next', () => {
-    assert.deepEqual(ordered(asked(25_000)), ['0 w5']);
-    const late = asked(25_001);
+  it('is ordered while at least eight seconds of its step are left, since ib-code has to start and needs five, and else in the next', () => {
+    assert.deepEqual(ordered(asked(22_000)), ['0 w5']);
+    const late = asked(22_001);
     assert.deepEqual(ordered(late), []);
-    late.pass(4_998);
+    late.pass(7_998);
     assert.deepEqual(ordered(late), []);
     late.pass(1);
     assert.deepEqual([ordered(late), late.now % STEP_MS], [['1 w5'], 0]);
