@@ -176,7 +176,7 @@ export function makeHandlers(parts: HandlerParts): Handlers {
           'second-factor-pending',
           `${outcome.session.session} still waits for the second factor`,
           {
-            hint: 'approve the notification of IBKR Mobile',
+            hint: 'ibctl status says what it asks for, and what to do',
           },
         );
       }
@@ -236,7 +236,7 @@ export function makeHandlers(parts: HandlerParts): Handlers {
     'window-click': async ({ session, window, button, askedAt }) => {
       const loop = findLoop(loops, session);
       refuseRepeated(askedAt, 'the button was pressed', 'ibctl windows');
-      await loop.windows.click(window, button);
+      await loop.clickWindow(window, button);
       return { session: loop.config.name, window, button };
     },
     'second-factor-resend': async ({ session, askedAt }) => {

@@ -4,9 +4,9 @@ import { codeProblem } from '../protocol/code.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
 import { chooseStep, ORDER_MARGIN_MS, stepAt } from './code-step.ts';
 import type { Draft } from './draft.ts';
-import type { ClockState, ClocksCompared, CodeTyped } from './facts.ts';
+import type { ClockState, ClocksCompared, CodeTyped, Fact } from './facts.ts';
 import { tellAgain } from './second-factor-told.ts';
-import { type Codes, NO_CODES, type Run, type SessionState } from './session-state.ts';
+import { type Codes, checkId, NO_CODES, type Run, type SessionState } from './session-state.ts';
 
 /** Of one second factor, made from the seed: a rejected one is followed by one more, since its step may have just ended. */
 const MOST_MADE = 2;
@@ -166,6 +166,7 @@ export function onCodeResult(
     typed,
     failed: 0,
     handed: busy.window,
+    returns: true,
     silentUntil: uncertain ? d.ctx.now + UNCERTAIN_MS : null,
   });
   d.emit({
@@ -187,11 +188,18 @@ export function noteCodeRefused(d: Draft, run: Run, text: string): void {
   else onCodeRefused(d);
 }
 
-/** The seed was tried before anything was submitted. */
-export function onCodeChecked(d: Draft, run: Run, outcome: CodeTyped, clock: ClockState): void {
+/** The seed was tried while the gateway comes up. */
+export function onCodeChecked(
+  d: Draft,
+  run: Run,
+  { id, outcome, clock }: Extract<Fact, { kind: 'code-checked' }>,
+): void {
+  if (id !== checkId(run.order)) return;
   noteClock(d, clock);
   if (outcome.kind !== 'not-typed' || !outcome.hopeless || run.afterExit !== null) return;
-  if (run.submissions === 0 && run.gatewayVersion === null && d.phase.name === 'starting')
+  const { name } = d.phase;
+  const early = name === 'starting' || name === 'restarting' || name === 'logging-in';
+  if (early && run.submissions === 0)
     d.stopThen({ kind: 'halt', reason: 'code-unavailable', detail: outcome.detail });
   else giveUp(d, outcome.detail);
 }
@@ -238,11 +246,14 @@ export function takeUpCodes(d: Draft): void {
   onCodeResult(d, d.run, { id: busy.id, outcome, clock: null });
 }
 
-/** Its window has closed and shows again, or another one does: the code that was handed in was not accepted. To be planned anew by the caller. False: there was none. */
+/**
+ * Its window has closed and shows again, or another one does: the code that was handed in was not accepted. To be planned anew by the caller.
+ * False: that was told already.
+ */
 export function noteCodeReturned(d: Draft, run: Run): boolean {
   const { busy, handed, refused } = run.codes;
   if (busy !== null) change(d, { refused: refused ?? '' });
-  else if (handed !== null) change(d, { handed: null, silentUntil: null });
+  else change(d, { handed: null, silentUntil: null, returns: false });
   return busy !== null || handed !== null;
 }
 
@@ -253,6 +264,18 @@ export function noteCodeReturned(d: Draft, run: Run): boolean {
 export function endCodes(d: Draft): void {
   if (d.run === null || d.run.codes === NO_CODES || d.run.logins <= d.run.codes.after) return;
   d.updateRun({ codes: NO_CODES });
+}
+
+/** The login was submitted anew: what it asks for has nothing to do with the codes before. Not told of the past, where they are of later. */
+export function beginCodesAnew(d: Draft): void {
+  const { run } = d;
+  if (run === null || run.codes === NO_CODES || run.submissions <= run.codes.submission) return;
+  d.updateRun({ codes: NO_CODES });
+}
+
+/** Whether a window that asks for a code now asks again for the one that was handed in. */
+export function isReturned(run: Run): boolean {
+  return run.secondFactors > 0 && (run.codes.busy !== null || run.codes.returns);
 }
 
 function onCodeRefused(d: Draft): void {
@@ -307,7 +330,12 @@ function noteClock(d: Draft, clock: ClockState | null): void {
 }
 
 function change(d: Draft, change: Partial<Codes>): void {
-  if (d.run !== null) d.updateRun({ codes: { ...d.run.codes, ...change, after: d.run.logins } });
+  if (d.run === null) return;
+  const { codes, logins, submissions } = d.run;
+  // While the past is told, what was remembered is of later.
+  const after = Math.max(codes.after, logins);
+  const submission = Math.max(codes.submission, submissions);
+  d.updateRun({ codes: { ...codes, ...change, after, submission } });
 }
 
 function wrongMethod(message: string, hint: string): CodeRefused {

@@ -97,6 +97,10 @@ export function settleDeviceChoice(d: Draft): void {
   const wanted = run.device ?? d.ctx.rules.secondFactorDevice ?? null;
   const device = wanted === null ? null : matchDevice(list.devices, wanted);
   if (device !== null) d.effects.push({ kind: 'choose-device', window: list.window, device });
+  else if (choice.unknown === null) {
+    const what = wanted === null ? 'no device is configured' : `${JSON.stringify(wanted)} is not in the list`;
+    d.updateRun({ choice: { ...choice, pickAt: null, unknown: `${what}: ${quoteDevices(list.devices)}` } });
+  }
 }
 
 /** An entry was chosen through the window. What follows from it, the windows and the log tell. */

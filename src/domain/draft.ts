@@ -13,6 +13,7 @@ import { REASONS, type Reason } from './reasons.ts';
 import type { SessionRules } from './rules.ts';
 import {
   type AfterStop,
+  checkId,
   NEW_RUN,
   NO_API,
   NO_BROKER,
@@ -285,7 +286,7 @@ export class Draft {
     this.effects.push({ kind: 'launch', order, launch: kind, ...(device === null ? {} : { device }) });
     // Without a seed that is good the login would wait for a code in vain.
     if (kind === 'cold' && this.ctx.rules.secondFactorMethod === 'totp')
-      this.effects.push({ kind: 'check-code', id: `${order}.check` });
+      this.effects.push({ kind: 'check-code', id: checkId(order) });
     this.enter(
       this.restart === null
         ? { name: 'starting' }

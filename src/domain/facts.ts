@@ -247,7 +247,12 @@ export type Fact =
       readonly clock: ClockState | null;
     }
   /** Whether a code could be made, tried while the gateway comes up. */
-  | { readonly kind: 'code-checked'; readonly outcome: CodeTyped; readonly clock: ClockState }
+  | {
+      readonly kind: 'code-checked';
+      readonly id: string;
+      readonly outcome: CodeTyped;
+      readonly clock: ClockState;
+    }
   | { readonly kind: 'clock-compared'; readonly comparison: ClocksCompared }
   | { readonly kind: 'timer' }
   | GatewayFact

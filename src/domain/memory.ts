@@ -157,13 +157,16 @@ function parseRun(value: unknown): RunMemory | undefined {
 
 function parseCodes(value: unknown): Codes | undefined {
   if (!isRecord(value)) return undefined;
-  const { after, made, typed, failed, busy, refused, handed, givenUp } = value;
+  const { after, made, typed, failed, busy, refused, returns, submission, handed, givenUp } = value;
   const silentUntil = timeOrNull(value['silentUntil']);
   const due = timeOrNull(value['due']);
   if (!isCount(made) || !isCount(typed) || !isCount(failed)) return undefined;
   if (!isTextOrNull(refused) || !isTextOrNull(handed) || !isTextOrNull(givenUp)) return undefined;
   if (silentUntil === undefined || due === undefined || !isCount(after)) return undefined;
-  const kept = { after, made, typed, failed, refused, handed, silentUntil, due, givenUp };
+  if (typeof returns !== 'boolean' || !isCount(submission)) return undefined;
+  const kept = {
+    ...{ after, made, typed, failed, refused, returns, submission, handed, silentUntil, due, givenUp },
+  };
   if (busy === null) return { ...kept, busy };
   if (!isRecord(busy)) return undefined;
   const { id, by, step, window } = busy;

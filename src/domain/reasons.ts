@@ -52,7 +52,7 @@ export const REASONS = {
     hint: LOGIN_HINT,
   },
   'second-factor-device-unknown': {
-    text: "the second-factor device that is configured is not in IBKR's list",
+    text: "the second-factor device that is wanted is not in IBKR's list",
     hint: 'set secondFactor.device to an entry of the list (ibctl events shows it), then run: ibctl login; or give it to one login with --device',
   },
   'code-rejected': {

@@ -2,6 +2,7 @@
 
 import type { ErrorCode } from '../protocol/errors.ts';
 import {
+  beginCodesAnew,
   onClockCompared,
   onCodeChecked,
   onCodeResult,
@@ -113,6 +114,14 @@ export function refuseOperator(
     : null;
   if (deferral !== null)
     return { code: 'login-deferred', message: deferral.text, hint: deferral.hint, deferral };
+  if (override !== null && state.phase.name === 'stopping') {
+    return {
+      code: 'wrong-state',
+      message: 'the session is being stopped',
+      hint: 'give the command again when it is: ibctl wait --for=stopped',
+      deferral: null,
+    };
+  }
   if (action === 'restart-warm') {
     if (state.run?.restartAsked) {
       return {
@@ -207,7 +216,7 @@ export function reduce(state: SessionState, fact: Fact, ctx: Context): Step {
       if (draft.run !== null) onCodeResult(draft, draft.run, fact);
       break;
     case 'code-checked':
-      if (draft.run !== null) onCodeChecked(draft, draft.run, fact.outcome, fact.clock);
+      if (draft.run !== null) onCodeChecked(draft, draft.run, fact);
       break;
     case 'clock-compared':
       onClockCompared(draft, fact.comparison);
@@ -732,6 +741,7 @@ function firstLine(text: string): string {
 function onSubmitted(d: Draft, run: Run): void {
   const submissions = run.submissions + 1;
   d.updateRun({ submissions });
+  beginCodesAnew(d);
   // Should it still expire, this login says so.
   d.clear('password-expiring');
   if (submissions <= MAX_TOLD_SUBMISSIONS)

@@ -1,7 +1,7 @@
 // Owns the rules of a second factor: pending, changed by what its window shows, answered, refused, missed.
 
 import type { SecondFactorMethod } from '../protocol/states.ts';
-import { endCodes, noteCodeRefused, noteCodeReturned, planCode } from './codes.ts';
+import { endCodes, isReturned, noteCodeRefused, noteCodeReturned, planCode } from './codes.ts';
 import { budgetDeferral, pushDeferral } from './deferral.ts';
 import { endUnchosen } from './device-choice.ts';
 import type { Draft } from './draft.ts';
@@ -55,26 +55,37 @@ export function showSecondFactor(
       return;
     case 'new':
       // What was handed in into the window before was no good: the login goes on with that of the next.
-      if (isReturned(run, detail)) {
-        tellRejected(d, run, '');
-        noteCodeReturned(d, run);
+      if (isReturned(run) && asksForCode(fact, run)) {
+        if (isNews(run, detail) && noteCodeReturned(d, run)) tellRejected(d, run, '');
         begin(d, fact.method, detail, 'returned');
       } else begin(d, fact.method, detail);
       planCode(d);
       return;
     case 'again':
       tellPending(d);
-      if (pending !== null && takesCode(pending.method)) tellRejected(d, run, '');
-      begin(d, fact.method, detail, noteCodeReturned(d, run) ? 'returned' : 'another');
+      if (isReturned(run) && asksForCode(fact, run)) {
+        if (isNews(run, detail) && noteCodeReturned(d, run)) tellRejected(d, run, '');
+        begin(d, fact.method, detail, 'returned');
+      } else {
+        // What somebody typed into the window itself.
+        const both = pending !== null && takesCode(pending.method) && asksForCode(fact, run);
+        if (both) tellRejected(d, run, '');
+        begin(d, fact.method, detail);
+      }
       planCode(d);
       return;
   }
 }
 
-/** Whether a second factor that shows anew means that the code before was refused: not when an earlier agent handed that in, and here it is again. */
-function isReturned({ codes, sight }: Run, detail: SecondFactorDetail | null): boolean {
+/** Whether it asks for something to be typed; a line of the log does not tell, and is taken for what was asked for before. */
+function asksForCode({ method }: { readonly method: SecondFactorMethod | null }, run: Run): boolean {
+  const asked = method ?? run.secondFactor;
+  return asked !== null && takesCode(asked);
+}
+
+/** Whether it is of now: of what an earlier agent saw, only the window of the code itself, or none, is there again. */
+function isNews({ codes, sight }: Run, detail: SecondFactorDetail | null): boolean {
   const handed = codes.handed ?? codes.busy?.window ?? null;
-  if (handed === null) return false;
   return sight.windows > 0 || (detail !== null && detail.window !== handed);
 }
 

@@ -61,6 +61,10 @@ export type Codes = {
   } | null;
   /** A message that a code was not accepted came while one was being typed. */
   readonly refused: string | null;
+  /** One was handed in, and no window has opened since: the next one asks again for the same. */
+  readonly returns: boolean;
+  /** Submission of the login that they belong to. */
+  readonly submission: number;
   /** Window in which the last one was handed in, without an answer yet. */
   readonly handed: string | null;
   /** Until when an answer to one is waited for that may not have been handed in; epoch milliseconds. */
@@ -78,11 +82,18 @@ export const NO_CODES: Codes = {
   failed: 0,
   busy: null,
   refused: null,
+  returns: false,
+  submission: 0,
   handed: null,
   silentUntil: null,
   due: null,
   givenUp: null,
 };
+
+/** Id of the order by which it is tried whether a code could be made for a launch. */
+export function checkId(order: string): string {
+  return `${order}.check`;
+}
 
 /** One life of the JVM, from the launch order to the exit report. */
 export type Run = {

@@ -195,7 +195,13 @@ export function parseClockComparison(text: string): ClockComparison | null {
   const { kind, address, at, offsetMs, uncertaintyMs, detail } = value;
   if (!isTime(at)) return null;
   if (kind === 'compared') {
-    if (!isNumber(offsetMs) || !isNumber(uncertaintyMs) || typeof address !== 'string') return null;
+    if (
+      !isNumber(offsetMs) ||
+      !isNumber(uncertaintyMs) ||
+      typeof address !== 'string' ||
+      !URL.canParse(address)
+    )
+      return null;
     return { kind, offsetMs, uncertaintyMs, address, at };
   }
   const why = CLOCK_FAILURES.find((known) => known === value['why']);

@@ -58,8 +58,8 @@ export class CodeTypist {
       return;
     }
     try {
-      const target = await windows.codeField(window);
       windows.expectCode(window);
+      const target = await windows.codeField(window);
       const notAfter = endOf(step) - STEP_MARGIN_MS;
       const result = await runner.run({ v: 1, id, session, notAfter, kind: 'type', step, target });
       this.#end(window, result);
@@ -92,7 +92,7 @@ export class CodeTypist {
     const { session, runner, clock, dispatch } = this.#parts;
     const notAfter = clock.now() + CHECK_VALID_MS;
     const result = await runner.run({ v: 1, id, session, notAfter, kind: 'check' });
-    dispatch({ kind: 'code-checked', outcome: typedOf(result.outcome), clock: result.clock });
+    dispatch({ kind: 'code-checked', id, outcome: typedOf(result.outcome), clock: result.clock });
   }
 
   async compareClock(): Promise<void> {

@@ -120,7 +120,10 @@ export class SessionLoop {
     this.#api = parts.makeApi((fact) => this.dispatch(fact));
     this.#unwait = parts.ledger.onRelease(parts.config.user, () => this.dispatch({ kind: 'push-free' }));
     this.#windows = parts.makeWindows(
-      (fact) => this.dispatch(fact),
+      (fact) => {
+        if (fact.kind === 'bridge' && fact.up) this.#awaitAnswer();
+        this.dispatch(fact);
+      },
       () => this.#suspectGone(),
     );
     this.#typist = new CodeTypist({
@@ -323,6 +326,16 @@ export class SessionLoop {
     }
   }
 
+  /**
+   * Presses a button of a window for an operator. Throws AgentError `windows-unseen`, `window-changed`, or `wrong-state` while a code is on its
+   * way, or something else is being pressed.
+   */
+  async clickWindow(window: string, button: string): Promise<void> {
+    this.#refuseClosing();
+    if (this.#pressing || (this.#state.run?.codes.busy ?? null) !== null) throw busy();
+    await this.#windows.click(window, button);
+  }
+
   async #choose(window: string, device: string, by: 'agent' | 'operator'): Promise<void> {
     if (this.#pressing) throw busy();
     const order = this.#state.run?.order;
@@ -500,6 +513,14 @@ export class SessionLoop {
 
   #expect(phase: string): void {
     this.#host.expect(!RESTING.has(phase) || this.#parts.clock.monotonicMs() < this.#goneUntilMs);
+  }
+
+  /** Windows are seen again: words that stand there are not about the code that was handed in last. */
+  #awaitAnswer(): void {
+    const { handed = null, busy = null } = this.#state.run?.codes ?? {};
+    if (handed === null || busy !== null) return;
+    this.#windows.expectCode(handed);
+    this.#windows.codeEnded(handed, true);
   }
 
   #suspectGone(): void {
@@ -731,9 +752,13 @@ export class SessionLoop {
 }
 
 function busy(): AgentError {
-  return new AgentError('wrong-state', "somebody else is pressing a button of the second factor's window", {
-    hint: 'see what came of it: ibctl status',
-  });
+  return new AgentError(
+    'wrong-state',
+    "something is being typed or pressed in the gateway's windows at this moment",
+    {
+      hint: 'see what came of it: ibctl status',
+    },
+  );
 }
 
 function changedMeanwhile(): AgentError {

@@ -139,7 +139,15 @@ export class BridgeWarmRestarts implements WarmRestarts {
     if (this.#closed || this.#order === null) return;
     this.#timer = this.#parts.clock.after(ms, () => {
       this.#timer = null;
-      void this.#walk(() => this.#tend());
+      void this.#walk(async () => {
+        try {
+          await this.#tend();
+        } catch (error) {
+          // Its note cannot be written or removed.
+          this.#parts.say(`the gateway's own daily time cannot be looked after: ${String(error)}`);
+          this.#tendIn(RETRY_MS);
+        }
+      });
     });
   }
 

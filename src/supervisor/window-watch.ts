@@ -29,7 +29,10 @@ export interface WindowWatch {
   bridge(): Bridge | null;
   /** The showing windows. Throws AgentError `windows-unseen`. */
   list(): Promise<readonly BridgeWindow[]>;
-  /** Presses the one button of this text in a window. Throws AgentError `windows-unseen` or `window-changed`. */
+  /**
+   * Presses the one button of this text in a window, but none that rings the phone. Throws AgentError `windows-unseen`, `window-changed` or
+   * `wrong-state`.
+   */
   click(window: string, button: string): Promise<void>;
   /**
    * Chooses the one entry of this text in a window that is a device list. Throws AgentError `windows-unseen`, `window-changed` or
@@ -126,6 +129,8 @@ export class BridgeWindowWatch implements WindowWatch {
   readonly #known = new Map<string, Known>();
   /** Of windows that are not seen yet, as after a restart of the agent: a code is under way there. */
   readonly #expected = new Map<string, Stale>();
+  /** Window into which a code is being typed. */
+  #typing: string | null = null;
   #bridge: Bridge | null = null;
   #pid: number | null = null;
   #soon = false;
@@ -204,6 +209,12 @@ export class BridgeWindowWatch implements WindowWatch {
           clickable.length === 0 ? 'it has no button that can be pressed' : `its buttons: ${texts}`,
         );
       }
+      const rule = knowDialog(there);
+      if (rule !== null && findResend(rule, there)?.path === found.path) {
+        throw new AgentError('wrong-state', 'this button rings the phone, which has to be counted', {
+          hint: 'use: ibctl second-factor resend',
+        });
+      }
       await bridge.click({ window, ...found, expect: expectationOf(there) });
     });
     this.#lookIn(SETTLE_MS);
@@ -270,7 +281,7 @@ export class BridgeWindowWatch implements WindowWatch {
         await bridge.typeCode({ window, path, expect, code, button, buttonText });
         return 'typed';
       } catch (error) {
-        if (error instanceof BridgeError && UNKNOWN_END.has(error.code)) return 'uncertain';
+        if (error instanceof BridgeError && !NOTHING_DONE.has(error.code)) return 'uncertain';
         throw error;
       }
     });
@@ -280,9 +291,15 @@ export class BridgeWindowWatch implements WindowWatch {
     const known = this.#known.get(window);
     if (known === undefined) this.#expected.set(window, { text: undefined, untilMs: null });
     else known.stale = { text: known.told.get('second-factor-code-rejected') ?? null, untilMs: null };
+    this.#typing = window;
   }
 
   codeEnded(window: string, handed: boolean): void {
+    this.#typing = null;
+    // Messages that came meanwhile, in windows of their own.
+    for (const other of this.#known.values()) {
+      if (other.stale?.untilMs === null) other.stale.untilMs = this.#parts.clock.monotonicMs() + STALE_MS;
+    }
     const known = this.#known.get(window);
     const stale = known?.stale ?? this.#expected.get(window) ?? null;
     if (stale === null) return;
@@ -458,7 +475,10 @@ export class BridgeWindowWatch implements WindowWatch {
       secondFactor: false,
       waiting: false,
       answered: false,
-      stale: this.#expected.get(id) ?? null,
+      // What another window says while a code is on its way is about the one before.
+      stale:
+        this.#expected.get(id) ??
+        (this.#typing === null || this.#typing === id ? null : { text: undefined, untilMs: null }),
     };
     this.#expected.delete(id);
     known.rule = rule;
@@ -543,9 +563,6 @@ export class BridgeWindowWatch implements WindowWatch {
   }
 }
 
-/** Codes of errors after which it is not known what was done. */
-const UNKNOWN_END: ReadonlySet<string> = new Set(['unfinished', 'no-answer', 'lost', 'garbage']);
-
 /** The fact that a window waits for somebody, or does no more. */
 function waitingFact(id: string, window: BridgeWindow | null): GatewayFact {
   if (window === null) {
@@ -562,7 +579,7 @@ function waitingFact(id: string, window: BridgeWindow | null): GatewayFact {
   };
 }
 
-/** Errors of the bridge after which it is certain that nothing was pressed. */
+/** Errors of the bridge after which it is certain that nothing was pressed or handed in. */
 const NOTHING_DONE: ReadonlySet<BridgeError['code']> = new Set([
   'bad-request',
   'unknown-op',
@@ -576,7 +593,9 @@ const NOTHING_DONE: ReadonlySet<BridgeError['code']> = new Set([
   'wrong-kind',
   'disabled',
   'frozen',
+  'not-accepted',
   'not-connected',
+  'unknown-server',
 ]);
 
 async function lookAgain(bridge: Bridge, window: string): Promise<BridgeWindow> {

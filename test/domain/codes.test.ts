@@ -8,7 +8,7 @@ import { refuseCode } from '../../src/domain/codes.ts';
 import type { CodeTyped, Fact, FoundRun, SecondFactorDetail } from '../../src/domain/facts.ts';
 import { useStep } from '../../src/domain/ledger.ts';
 import { memoryOf, parseMemory, type SessionMemory } from '../../src/domain/memory.ts';
-import { initialState } from '../../src/domain/session-state.ts';
+import { checkId, initialState } from '../../src/domain/session-state.ts';
 import type { SecondFactorMethod } from '../../src/protocol/states.ts';
 import { EXIT, PROVEN, PUSH, Scene, UP } from './session-scene.ts';
 
@@ -42,8 +42,8 @@ function notTyped(why: string, hopeless = false): CodeTyped {
   return { kind: 'not-typed', why, detail: `refused: ${why}`, hopeless };
 }
 
-function checked(outcome: CodeTyped): Fact {
-  return { kind: 'code-checked', outcome, clock: SYNCHRONISED };
+function checked(scene: Scene, outcome: CodeTyped): Fact {
+  return { kind: 'code-checked', id: checkId(scene.state.run?.order ?? ''), outcome, clock: SYNCHRONISED };
 }
 
 /** A session whose credentials are submitted; ib-code is to type its codes. `at`: milliseconds after the beginning of a step. */
@@ -320,6 +320,40 @@ describe('a rejected code', () => {
     assert.equal(pushes(), 1);
   });
 
+  it('refused by a message first, is told once, and its window that opens again is still the same second factor', () => {
+    const scene = asked();
+    end(scene, TYPED);
+    scene.take(closed('w5'), rejected('w7'), seen('code', 'w6'));
+    assert.equal(told(scene, 'second-factor-rejected').length, 1);
+    assert.equal(scene.ledger.entries.filter(({ kind }) => kind === 'push').length, 1);
+  });
+
+  it('is followed by a push that counts like any other', () => {
+    const scene = asked();
+    end(scene, TYPED);
+    scene.take(closed('w5'), seen('ib-key', 'w9'));
+    assert.equal(scene.ledger.entries.filter(({ kind }) => kind === 'push').length, 2);
+    assert.deepEqual(told(scene, 'second-factor-rejected'), []);
+  });
+
+  it('of a login that is submitted anew is not the one before, refused', () => {
+    const scene = asked();
+    end(scene, TYPED);
+    scene.take(closed('w5'), ANSWERED, { kind: 'relogin-required' });
+    scene.take({ kind: 'login-submitted', number: 2 }, PUSH, seen('code', 'w6'));
+    assert.deepEqual(told(scene, 'second-factor-rejected'), []);
+    assert.equal(scene.state.run?.codes.made, 0);
+    assert.equal(scene.ledger.entries.filter(({ kind }) => kind === 'push').length, 2);
+  });
+
+  it('that could not be made for another launch is no reason to end this one', () => {
+    const scene = loggingIn();
+    const outcome = notTyped('seed-missing', true);
+    scene.take({ kind: 'code-checked', id: checkId('another'), outcome, clock: SYNCHRONISED });
+    assert.equal(scene.state.run?.codes.givenUp, null);
+    assert.equal(scene.phase, 'logging-in');
+  });
+
   it('is forgotten once the login went on: the next second factor begins anew', () => {
     const scene = asked();
     end(scene, TYPED);
@@ -498,7 +532,7 @@ describe('the seed that is tried at the start', () => {
     const scene = new Scene({ secondFactorMethod: 'totp' });
     scene.take(LOGIN);
     assert.ok(scene.did().includes('check-code'));
-    scene.take(checked(notTyped('seed-missing', true)));
+    scene.take(checked(scene, notTyped('seed-missing', true)));
     assert.deepEqual(scene.did(), ['stop']);
     scene.take({ kind: 'exited', report: { ...EXIT, executed: false } });
     assert.deepEqual([scene.phase, scene.state.reason], ['halted', 'code-unavailable']);
@@ -509,7 +543,7 @@ describe('the seed that is tried at the start', () => {
 
   it('and is none leaves a login that has begun to a person', () => {
     const scene = loggingIn();
-    scene.take(checked(notTyped('seed-sealed', true)));
+    scene.take(checked(scene, notTyped('seed-sealed', true)));
     assert.equal(scene.phase, 'logging-in');
     scene.take(PUSH, seen('code', 'w5'));
     scene.pass(60_000);
@@ -519,7 +553,8 @@ describe('the seed that is tried at the start', () => {
 
   it('and could not be tried for a reason that may pass changes nothing', () => {
     const scene = new Scene({ secondFactorMethod: 'totp' });
-    scene.take(LOGIN, checked(notTyped('timed-out')));
+    scene.take(LOGIN);
+    scene.take(checked(scene, notTyped('timed-out')));
     assert.equal(scene.phase, 'starting');
   });
 
@@ -542,7 +577,8 @@ describe('the clock', () => {
     scene.pass(30_000);
     end(scene, TYPED);
     assert.equal(holds(), false);
-    scene.take({ kind: 'code-checked', outcome: TYPED, clock: { synchronised: false, errorMs: 1 } });
+    const id = checkId(scene.state.run?.order ?? '');
+    scene.take({ kind: 'code-checked', id, outcome: TYPED, clock: { synchronised: false, errorMs: 1 } });
     assert.equal(holds(), true);
   });
 

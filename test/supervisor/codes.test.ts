@@ -142,7 +142,7 @@ describe('a code that ib-code is to type', () => {
     await end(scene, TYPED);
     assert.deepEqual(
       scene.windows.asked.filter((asked) => asked.includes('w5')),
-      ['find w5', 'expect w5', 'handed w5'],
+      ['expect w5', 'find w5', 'handed w5'],
     );
   });
 

@@ -7,7 +7,7 @@ import { connectAgent, sessionParam } from '../connect.ts';
 import type { CliContext, VerbCall } from '../context.ts';
 import { askOnTerminal, PromptInterrupted } from '../credentials/prompt.ts';
 import { usageError } from '../output.ts';
-import { secondFactorAsks, secondFactorText } from '../status-text.ts';
+import { secondFactorAsks, secondFactorHint, secondFactorText } from '../status-text.ts';
 
 const STATUS_DEADLINE_MS = 10_000;
 /** The agent itself waits half a minute for what IBKR says. */
@@ -51,6 +51,11 @@ export async function runCode(call: VerbCall): Promise<number> {
         hint: `ibctl login ${session.name} starts a login`,
       });
     }
+    if (pending !== null && !TAKES_CODE.has(pending.method)) {
+      throw new AgentError('wrong-state', `${session?.name ?? 'the session'} waits for no code`, {
+        hint: secondFactorHint(pending, session?.name ?? 'NAME'),
+      });
+    }
     const code = fromStdin ? await readCode(context) : await askCode(call, pending);
     if (code === null) return EXIT_INTERRUPTED;
     const params = { ...sessionParam(input), code };
@@ -65,6 +70,8 @@ export async function runCode(call: VerbCall): Promise<number> {
 }
 
 const EXIT_INTERRUPTED = 130;
+/** Methods of which something is typed; the agent has the last word. */
+const TAKES_CODE: ReadonlySet<string> = new Set(['code', 'totp', 'challenge', 'unknown']);
 
 /** Null: the person changed his mind. */
 async function askCode({ context, output }: VerbCall, pending: SecondFactor | null): Promise<string | null> {
