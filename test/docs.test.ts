@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { GENERATED } from '../docs/generate.ts';
 
 test('no text holds what a merge left', () => {
-  for (const file of globSync(['*.md', 'docs/*.md', 'etc/*', 'systemd/*'])) {
+  for (const file of globSync(['*.md', 'docs/*.md', 'etc/**/*.*', 'systemd/*'])) {
     assert.doesNotMatch(readFileSync(file, 'utf8'), /^(<{7}|>{7}|={7}$)/m, file);
   }
 });
