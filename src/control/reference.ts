@@ -4,6 +4,7 @@ import * as z from 'zod';
 import type { ClientMessage, ServerMessage } from '../protocol/envelope.ts';
 import { ERROR_CODES } from '../protocol/errors.ts';
 import { METHODS } from '../protocol/methods.ts';
+import { SESSION_NAME_PATTERN } from '../protocol/session-name.ts';
 import { FRAME_TYPE, MAX_FRAME_BYTES, PROTOCOL_VERSION } from '../protocol/version.ts';
 import { OBSERVERS_GROUP, OPERATORS_GROUP } from './actor.ts';
 import { MAX_CLIENT_CHARACTERS, MAX_ID_CHARACTERS } from './router.ts';
@@ -154,7 +155,8 @@ function typeText(schema: Schema): string {
   if (choices !== null) return choices.map(typeText).join(' or ');
   if (schema.enum !== undefined) return schema.enum.map((value) => `\`"${value}"\``).join(', ');
   if (schema.format === 'date-time') return 'time';
-  if (schema.type === 'string') return schema.pattern === undefined ? 'text' : 'session name';
+  if (schema.type === 'string')
+    return schema.pattern === SESSION_NAME_PATTERN.source ? 'session name' : 'text';
   if (schema.type === 'integer') {
     const { minimum, maximum } = schema;
     const bounded = minimum !== undefined && maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER;

@@ -18,7 +18,8 @@ export const PUSH_SPACING_MS = 30_000;
 export function settlePushes(d: Draft): void {
   const { phase, run } = d;
   if (run === null || phase.name !== 'awaiting-second-factor' || phase.method !== 'ib-key') return;
-  if (run.pushes?.attempt === phase.attempt) return;
+  // What an earlier agent remembered is of its last moment, and the past that is told begins with the first.
+  if (run.pushes !== null && run.pushes.attempt >= phase.attempt) return;
   d.updateRun({ pushes: { attempt: phase.attempt, count: 1, lastAt: d.ctx.now } });
 }
 

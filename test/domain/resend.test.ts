@@ -120,6 +120,30 @@ describe('a push', () => {
     next.take(...UP, PUSH, { kind: 'replayed' }, BRIDGE, pushWindow());
     assert.deepEqual(next.state.run?.pushes, kept.run?.pushes);
   });
+
+  it('is remembered also of a second factor that was not the first of its JVM', () => {
+    const scene = waiting();
+    const closed: Fact = { kind: 'second-factor-closed', window: 'w5' };
+    scene.take(closed, { kind: 'second-factor-answered' }, PUSH, pushWindow('w6'));
+    assert.equal(scene.state.run?.pushes?.attempt, 2);
+    scene.pass(30_000);
+    resend(scene);
+    const kept = parseMemory(JSON.parse(JSON.stringify(memoryOf(scene.state))));
+    assert.ok(kept !== null);
+    const next = new Scene();
+    next.now = scene.now + 1_000;
+    next.take({ kind: 'agent-started', desired: 'up', memory: kept, found: 'replay' });
+    next.take(
+      ...UP,
+      PUSH,
+      { kind: 'second-factor-answered' },
+      PUSH,
+      { kind: 'replayed' },
+      BRIDGE,
+      pushWindow('w6'),
+    );
+    assert.deepEqual(next.state.run?.pushes, { attempt: 2, count: 2, lastAt: scene.now });
+  });
 });
 
 describe('a push that is taken back', () => {
