@@ -219,7 +219,11 @@ describe('a tidy stop', () => {
     const flag = join(root, 'stop');
     const watched = new Watched(untilFlag(flag), LIVE, slow());
     await watched.up();
-    const gateway = await publishWindows(() => writeFileSync(flag, ''));
+    const gateway = await publishWindows(() => {
+      writeFileSync(flag, '');
+      // Its windows end with it.
+      gateway.end();
+    });
     watched.host.stop('tidy');
     assert.equal((await watched.exited()).status, 0);
     assert.deepEqual(gateway.done, ['menu Close', 'click Yes']);
