@@ -38,6 +38,19 @@ export type BridgeErrorCode =
   | 'unknown-server'
   | 'garbage';
 
+const UNCERTAIN = [
+  'unfinished',
+  'failed',
+  'no-answer',
+  'lost',
+  'garbage',
+] as const satisfies readonly BridgeErrorCode[];
+
+/** Whether what was asked for may have been done all the same; after any other error it certainly was not. */
+export function isUncertain(code: BridgeErrorCode): code is (typeof UNCERTAIN)[number] {
+  return UNCERTAIN.some((uncertain) => uncertain === code);
+}
+
 /** An expected failure of a request. The message never holds what was sent. */
 export class BridgeError extends Error {
   readonly code: BridgeErrorCode;

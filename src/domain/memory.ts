@@ -164,9 +164,8 @@ function parseCodes(value: unknown): Codes | undefined {
   if (!isTextOrNull(refused) || !isTextOrNull(handed) || !isTextOrNull(givenUp)) return undefined;
   if (silentUntil === undefined || due === undefined || !isCount(after)) return undefined;
   if (typeof returns !== 'boolean' || !isCount(submission)) return undefined;
-  const kept = {
-    ...{ after, made, typed, failed, refused, returns, submission, handed, silentUntil, due, givenUp },
-  };
+  const counts = { after, submission, made, typed, failed };
+  const kept = { ...counts, refused, returns, handed, silentUntil, due, givenUp };
   if (busy === null) return { ...kept, busy };
   if (!isRecord(busy)) return undefined;
   const { id, by, step, window } = busy;

@@ -54,26 +54,19 @@ export function showSecondFactor(
       planCode(d);
       return;
     case 'new':
-      // What was handed in into the window before was no good: the login goes on with that of the next.
-      if (isReturned(run) && asksForCode(fact, run)) {
-        if (isNews(run, detail) && noteCodeReturned(d, run)) tellRejected(d, run, '');
-        begin(d, fact.method, detail, 'returned');
-      } else begin(d, fact.method, detail);
-      planCode(d);
-      return;
-    case 'again':
+    case 'again': {
       tellPending(d);
-      if (isReturned(run) && asksForCode(fact, run)) {
-        if (isNews(run, detail) && noteCodeReturned(d, run)) tellRejected(d, run, '');
-        begin(d, fact.method, detail, 'returned');
-      } else {
-        // What somebody typed into the window itself.
-        const both = pending !== null && takesCode(pending.method) && asksForCode(fact, run);
-        if (both) tellRejected(d, run, '');
-        begin(d, fact.method, detail);
-      }
+      const asks = asksForCode(fact, run);
+      const returned = asks && isReturned(run);
+      // What was handed in into the window before, by us or by somebody at the window itself, was no good.
+      const rejected = returned
+        ? isNews(run, detail) && noteCodeReturned(d, run)
+        : asks && pending !== null && takesCode(pending.method);
+      if (rejected) tellRejected(d, run, '');
+      begin(d, fact.method, detail, returned ? 'returned' : 'another');
       planCode(d);
       return;
+    }
   }
 }
 
@@ -178,7 +171,7 @@ function begin(
   d: Draft,
   shown: SecondFactorMethod | null,
   detail: SecondFactorDetail | null,
-  what: 'another' | 'returned' = 'another',
+  what: 'another' | 'returned',
 ): void {
   const { run } = d;
   if (run === null) return;

@@ -6,7 +6,7 @@ import {
   type BridgeCloseReason,
   type Expectation,
 } from '../bridge/client.ts';
-import { BridgeError } from '../bridge/protocol.ts';
+import { BridgeError, isUncertain } from '../bridge/protocol.ts';
 import { sessionPaths } from '../config/paths.ts';
 import { normalizeSeed } from '../config/seed.ts';
 import type { Config, CredentialSource, SessionConfig } from '../config/types.ts';
@@ -225,6 +225,7 @@ function ofBridgeError(error: unknown): CodeOutcome {
     return { kind: 'uncertain', detail: `The typing failed for an unexpected reason: ${nameOf(error)}.` };
   }
   const { code, message } = error;
+  if (isUncertain(code)) return { kind: 'uncertain', detail: message };
   switch (code) {
     case 'stale':
       return notTyped(
@@ -255,12 +256,6 @@ function ofBridgeError(error: unknown): CodeOutcome {
     case 'busy':
     case 'too-large':
       return notTyped('bridge-refused', message, 'Look at the gateway: ibctl status, ibctl logs');
-    case 'unfinished':
-    case 'failed':
-    case 'no-answer':
-    case 'lost':
-    case 'garbage':
-      return { kind: 'uncertain', detail: message };
   }
 }
 

@@ -119,6 +119,11 @@ export function ofStatus(order: CodeOrder, status: number | null, now: number): 
   );
 }
 
+/** A comparison that came to nothing, told in the program's place. */
+export function notCompared(why: 'timed-out' | 'not-run', detail: string, now: number): ClockComparison {
+  return { kind: 'failed', why, detail, address: null, at: now };
+}
+
 /** Lets one piece of work begin when the one before has ended. */
 export class Turns {
   #last: Promise<unknown> = Promise.resolve();

@@ -11,6 +11,7 @@ import {
   CODE_DEADLINE_MS,
   type CodePaths,
   type CodeRunner,
+  notCompared,
   notRun,
   ofStatus,
   readClockComparison,
@@ -89,13 +90,7 @@ export class ProcessCodeRunner implements CodeRunner {
   async #compareClock(): Promise<ClockComparison> {
     const { paths, clock, clockProgram, clockEnvironment } = this.#parts;
     const before = readText(paths.clockResult);
-    const fail = (why: 'timed-out' | 'not-run', detail: string): ClockComparison => ({
-      kind: 'failed',
-      why,
-      detail,
-      address: null,
-      at: clock.now(),
-    });
+    const fail = (why: 'timed-out' | 'not-run', detail: string) => notCompared(why, detail, clock.now());
     const problem = makeDirectories(paths.clockResult);
     if (problem !== null) return fail('not-run', problem);
     const ended = await this.#runProgram(clockProgram, clockEnvironment, CLOCK_DEADLINE_MS);

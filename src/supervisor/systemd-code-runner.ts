@@ -8,6 +8,7 @@ import {
   CODE_DEADLINE_MS,
   type CodePaths,
   type CodeRunner,
+  notCompared,
   notRun,
   ofStatus,
   readClockComparison,
@@ -135,10 +136,7 @@ export class SystemdCodeRunner implements CodeRunner {
   async #end(unit: string, id: string, patienceMs: number, look: () => unknown): Promise<boolean> {
     const { paths, services, clock } = this.#parts;
     withdrawCodeOrder(paths.codeOrder, id);
-    const isDown = async () => {
-      const status = await services.show(unit);
-      return status !== null && (status.active === 'inactive' || status.active === 'failed');
-    };
+    const isDown = async () => isEnded(await services.show(unit));
     const patience = clock.monotonicMs() + patienceMs;
     while (look() === null && clock.monotonicMs() < patience) {
       if (await isDown()) break;
@@ -173,7 +171,7 @@ export class SystemdCodeRunner implements CodeRunner {
       if (now >= askAt) {
         askAt = now + UNIT_POLL_MS;
         const status = await services.show(unit);
-        const isDown = status !== null && (status.active === 'inactive' || status.active === 'failed');
+        const isDown = isEnded(status);
         if (status !== null && !isDown) seenUp = true;
         // A unit that ended well is forgotten by systemd, with its invocation.
         const isNew =
@@ -201,13 +199,7 @@ export class SystemdCodeRunner implements CodeRunner {
   async #compareClock(): Promise<ClockComparison> {
     const { paths, services, clock } = this.#parts;
     const unit = this.#units.clock;
-    const fail = (why: 'timed-out' | 'not-run', detail: string): ClockComparison => ({
-      kind: 'failed',
-      why,
-      detail,
-      address: null,
-      at: clock.now(),
-    });
+    const fail = (why: 'timed-out' | 'not-run', detail: string) => notCompared(why, detail, clock.now());
     const before = readText(paths.clockResult);
     const beforeUnit = await services.show(unit);
     const answer = await services.start(unit);
@@ -220,6 +212,10 @@ export class SystemdCodeRunner implements CodeRunner {
     await services.stop(unit);
     return fail('timed-out', `${unit} was not done in time.`);
   }
+}
+
+function isEnded(status: UnitStatus | null): status is UnitStatus {
+  return status?.active === 'inactive' || status?.active === 'failed';
 }
 
 function refused(

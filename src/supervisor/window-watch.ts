@@ -1,7 +1,7 @@
 // Owns the windows of one session as its rules want them: seen through the bridge, known by the dialog rules, told as facts once each.
 
 import type { BridgeClient, BridgeObservation } from '../bridge/client.ts';
-import { BridgeError, type BridgeWindow, type Painting } from '../bridge/protocol.ts';
+import { BridgeError, type BridgeWindow, isUncertain, type Painting } from '../bridge/protocol.ts';
 import { CLOSE_WORDS } from '../bridge/visit.ts';
 import type { SessionConfig } from '../config/types.ts';
 import { quoteDevices } from '../domain/device-choice.ts';
@@ -196,9 +196,7 @@ export class BridgeWindowWatch implements WindowWatch {
 
   async click(window: string, button: string): Promise<void> {
     await this.#asked(async (bridge) => {
-      const { windows } = await bridge.windows({ window, rows: 0 });
-      const there = windows.find(({ id }) => id === window);
-      if (there === undefined) throw changed(`there is no window ${window} any more`);
+      const there = await lookAgain(bridge, window);
       const { clickable } = lookAt(there);
       const matching = clickable.filter(({ text }) => text.trim() === button.trim());
       const [found] = matching;
@@ -258,7 +256,7 @@ export class BridgeWindowWatch implements WindowWatch {
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       const { cause } = error;
-      const certain = !pressing || (cause instanceof BridgeError && NOTHING_DONE.has(cause.code));
+      const certain = !pressing || (cause instanceof BridgeError && !isUncertain(cause.code));
       return { kind: certain ? 'not-pressed' : 'uncertain', error };
     }
     this.#lookIn(SETTLE_MS);
@@ -281,7 +279,7 @@ export class BridgeWindowWatch implements WindowWatch {
         await bridge.typeCode({ window, path, expect, code, button, buttonText });
         return 'typed';
       } catch (error) {
-        if (error instanceof BridgeError && !NOTHING_DONE.has(error.code)) return 'uncertain';
+        if (error instanceof BridgeError && isUncertain(error.code)) return 'uncertain';
         throw error;
       }
     });
@@ -310,9 +308,7 @@ export class BridgeWindowWatch implements WindowWatch {
   }
 
   async #findCodeField(bridge: Bridge, window: string): Promise<CodeField> {
-    const { windows } = await bridge.windows({ window, rows: 0 });
-    const there = windows.find(({ id }) => id === window);
-    if (there === undefined) throw changed(`there is no window ${window} any more`);
+    const there = await lookAgain(bridge, window);
     const { fields, clickable } = lookAt(there);
     const [path, another] = fields;
     if (another !== undefined) {
@@ -578,25 +574,6 @@ function waitingFact(id: string, window: BridgeWindow | null): GatewayFact {
     open: true,
   };
 }
-
-/** Errors of the bridge after which it is certain that nothing was pressed or handed in. */
-const NOTHING_DONE: ReadonlySet<BridgeError['code']> = new Set([
-  'bad-request',
-  'unknown-op',
-  'hello-first',
-  'version-mismatch',
-  'not-allowed',
-  'busy',
-  'too-large',
-  'stale',
-  'not-found',
-  'wrong-kind',
-  'disabled',
-  'frozen',
-  'not-accepted',
-  'not-connected',
-  'unknown-server',
-]);
 
 async function lookAgain(bridge: Bridge, window: string): Promise<BridgeWindow> {
   const { windows } = await bridge.windows({ window, rows: MOST_ROWS });

@@ -22,6 +22,7 @@ import { nextTimerAt, reduce } from '../../src/domain/reducer.ts';
 import type { SessionRules } from '../../src/domain/rules.ts';
 import { initialState, type SessionState } from '../../src/domain/session-state.ts';
 import type { SecondFactorMethod } from '../../src/protocol/states.ts';
+import { pick, randomFrom } from '../support/random.ts';
 import { EXIT, RULES, UP } from './session-scene.ts';
 
 const SECOND = 1_000;
@@ -43,18 +44,6 @@ const CODE_RULES: SessionRules = {
     maxPushesPerDay: 1_000,
   },
 };
-
-/** mulberry32. */
-function randomFrom(seed: number): () => number {
-  let a = seed >>> 0;
-  return () => {
-    a = (a + 0x6d2b79f5) >>> 0;
-    let t = a;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 /** A window on the gateway's screen. */
 type Window = {
@@ -410,12 +399,6 @@ class World {
 
 function resultOf(id: string, outcome: CodeTyped): Fact {
   return { kind: 'code-result', id, outcome, clock: { synchronised: true, errorMs: 1 } };
-}
-
-function pick<T>(random: () => number, values: readonly T[]): T {
-  const value = values[Math.floor(random() * values.length)];
-  if (value === undefined) throw new Error('nothing to pick from');
-  return value;
 }
 
 const PUSH: Fact = { kind: 'second-factor-shown', method: null };

@@ -7,27 +7,10 @@ import { REASONS } from '../../src/domain/reasons.ts';
 import { nextTimerAt } from '../../src/domain/reducer.ts';
 import { TRANSITIONS } from '../../src/domain/session-state.ts';
 import { CATALOGUE } from '../../src/events/catalogue.ts';
+import { pick, randomFrom } from '../support/random.ts';
 import { Scene } from './session-scene.ts';
 
 const HOUR = 3_600_000;
-
-/** mulberry32: small, seeded, good enough to choose facts. */
-function randomFrom(seed: number): () => number {
-  let a = seed >>> 0;
-  return () => {
-    a = (a + 0x6d2b79f5) >>> 0;
-    let t = a;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
-function pick<T>(random: () => number, values: readonly T[]): T {
-  const value = values[Math.floor(random() * values.length)];
-  assert.ok(value !== undefined);
-  return value;
-}
 
 function randomFact(random: () => number): Fact {
   const yes = () => random() < 0.5;

@@ -33,6 +33,7 @@ import { nextTimerAt, reduce } from '../../src/domain/reducer.ts';
 import type { SessionRules } from '../../src/domain/rules.ts';
 import { initialState, type SessionState } from '../../src/domain/session-state.ts';
 import { Retelling } from '../../src/supervisor/retelling.ts';
+import { pick, randomFrom } from '../support/random.ts';
 import { EXIT, RULES } from './session-scene.ts';
 
 const SECOND = 1_000;
@@ -41,18 +42,6 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const START = Date.UTC(2026, 10, 23, 9, 0, 0);
 const STEPS = 20;
-
-/** mulberry32. */
-function randomFrom(seed: number): () => number {
-  let a = seed >>> 0;
-  return () => {
-    a = (a + 0x6d2b79f5) >>> 0;
-    let t = a;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 /** What the account saw of a run that was started: by whom it was wanted does not matter to it. */
 type Order = {
@@ -339,12 +328,6 @@ class World {
       for (const other of woken) if (other !== name) this.take(other, { kind: 'push-free' });
     }
   }
-}
-
-function pick<T>(random: () => number, values: readonly T[]): T {
-  const value = values[Math.floor(random() * values.length)];
-  if (value === undefined) throw new Error('nothing to pick from');
-  return value;
 }
 
 /** What the journal has of a run. */

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { randomFrom } from '../support/random.ts';
 import { poll } from './command.ts';
 import { bootProduct, setKnobs } from './install.ts';
 import type { JournalEntry, Machine } from './machine.ts';
@@ -144,15 +145,3 @@ describe('an agent that is killed', () => {
     assert.equal((await sessionStatus(machine)).state, 'stopped');
   });
 });
-
-/** mulberry32. */
-function randomFrom(seed: number): () => number {
-  let a = seed >>> 0;
-  return () => {
-    a = (a + 0x6d2b79f5) >>> 0;
-    let t = a;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}

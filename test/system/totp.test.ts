@@ -7,6 +7,7 @@ import { decodeSeed, normalizeSeed } from '../../src/config/seed.ts';
 import { STEP_MS, stepAt } from '../../src/domain/code-step.ts';
 import { readKernelClock } from '../../src/host/clock-sync.ts';
 import { makeCode } from '../../src/launch/totp.ts';
+import { randomFrom } from '../support/random.ts';
 import { poll } from './command.ts';
 import { bootProduct, type SystemSession, setKnobs, USERS } from './install.ts';
 import type { JournalEntry, Machine } from './machine.ts';
@@ -539,15 +540,3 @@ describe('secrets of a run with codes', () => {
       .sort();
   }
 });
-
-/** mulberry32. */
-function randomFrom(seed: number): () => number {
-  let a = seed >>> 0;
-  return () => {
-    a = (a + 0x6d2b79f5) >>> 0;
-    let t = a;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}

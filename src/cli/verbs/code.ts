@@ -2,7 +2,7 @@
 
 import { codeProblem, tidyCode } from '../../protocol/code.ts';
 import { AgentError, EXIT, type ExitCode } from '../../protocol/errors.ts';
-import type { ResultOf, SecondFactor } from '../../protocol/methods.ts';
+import type { ResultOf, SecondFactor, SessionStatus } from '../../protocol/methods.ts';
 import { connectAgent, sessionParam } from '../connect.ts';
 import type { CliContext, VerbCall } from '../context.ts';
 import { askOnTerminal, PromptInterrupted } from '../credentials/prompt.ts';
@@ -45,17 +45,7 @@ export async function runCode(call: VerbCall): Promise<number> {
     const { sessions } = await client.call('status', sessionParam(input), { deadlineMs: STATUS_DEADLINE_MS });
     const [session, another] = sessions;
     // Without a name among several the agent answers better than this does.
-    const pending = another === undefined ? (session?.secondFactor ?? null) : null;
-    if (session !== undefined && another === undefined && pending === null) {
-      throw new AgentError('wrong-state', `${session.name} waits for no code: it is ${session.state}`, {
-        hint: `ibctl login ${session.name} starts a login`,
-      });
-    }
-    if (pending !== null && !TAKES_CODE.has(pending.method)) {
-      throw new AgentError('wrong-state', `${session?.name ?? 'the session'} waits for no code`, {
-        hint: secondFactorHint(pending, session?.name ?? 'NAME'),
-      });
-    }
+    const pending = session === undefined || another !== undefined ? null : pendingCode(session);
     const code = fromStdin ? await readCode(context) : await askCode(call, pending);
     if (code === null) return EXIT_INTERRUPTED;
     const params = { ...sessionParam(input), code };
@@ -67,6 +57,19 @@ export async function runCode(call: VerbCall): Promise<number> {
   } finally {
     client.close();
   }
+}
+
+/** Throws AgentError `wrong-state` when the session waits for nothing that is typed. */
+function pendingCode({ name, state, secondFactor }: SessionStatus): SecondFactor {
+  if (secondFactor === null) {
+    throw new AgentError('wrong-state', `${name} waits for no code: it is ${state}`, {
+      hint: `ibctl login ${name} starts a login`,
+    });
+  }
+  if (TAKES_CODE.has(secondFactor.method)) return secondFactor;
+  throw new AgentError('wrong-state', `${name} waits for no code`, {
+    hint: secondFactorHint(secondFactor, name),
+  });
 }
 
 const EXIT_INTERRUPTED = 130;
